@@ -1,0 +1,239 @@
+"""The configuration: checked against the schema and against what exists, then completed with its defaults.
+
+The schema is ``config/schemas/config.schema.json``; what is a task's own (``prepare``, ``augment``) is described in
+``geoml/tasks/<task>/schema.json``. Nothing heavy is imported here: every cluster job passes through.
+"""
+
+import json
+from copy import deepcopy
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from geoml import registry
+from geoml.errors import InputError
+
+_SCHEMA = Path(__file__).parents[1] / "config" / "schemas" / "config.schema.json"
+_NEEDS = {"synthetic": "rows", "path": "path", "url": "files", "pool": "members"}
+
+
+def read(path: str | Path) -> dict[str, Any]:
+    """Content of a YAML configuration file, as it is."""
+    import yaml
+
+    try:
+        content = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
+    except OSError as error:
+        raise InputError(path, "file", "a configuration file", error.strerror) from None
+    except yaml.YAMLError as error:
+        raise InputError(path, "content", "YAML", str(error)) from None
+    if not isinstance(content, dict):
+        raise InputError(path, "content", "a mapping with `tasks`", type(content).__name__)
+    return content
+
+
+def resolve(config: dict[str, Any], where: object = "config") -> dict[str, Any]:
+    """The complete configuration: valid, every default filled in, every name known.
+
+    Args:
+        config: As read.
+        where: What to name in errors.
+
+    Returns:
+        A new dictionary; every data set has its ``reader``, ``prepare`` and ``split``, every variant its ``fit``,
+        ``augment`` and ``datasets``.
+
+    Raises:
+        InputError: at the first thing that is wrong, with the closest known name.
+    """
+    schema = json.loads(_SCHEMA.read_text(encoding="utf-8"))
+    _validate(config, schema, where)
+    resolved = with_defaults(config, schema, schema)
+    for task, settings in resolved["tasks"].items():
+        at = f"{where}: tasks.{task}"
+        if task not in registry.tasks():
+            raise InputError(
+                where, f"tasks.{task}", "a known task", repr(task), registry.closest(task, registry.tasks())
+            )
+        own = task_schema(task)
+        for name, entry in settings["datasets"].items():
+            _resolve_dataset(task, name, entry, settings, own, f"{at}.datasets.{name}")
+        for name, entry in settings["variants"].items():
+            _resolve_variant(task, name, entry, settings, own, schema, f"{at}.variants.{name}")
+        _check_columns(task, settings["columns"], at)
+        for name, entry in settings["predictions"].items():
+            if not registry.has_part(task, "predict"):
+                raise InputError(at, f"predictions.{name}", "a task that predicts on own files", repr(task))
+            _check_model(entry["model"], settings, f"{at}.predictions.{name}", "model")
+    return resolved
+
+
+@cache
+def task_schema(task: str) -> dict[str, Any]:
+    """Schemas of what is a task's own: ``prepare`` and ``augment``."""
+    return json.loads((Path(__file__).parent / "tasks" / task / "schema.json").read_text(encoding="utf-8"))
+
+
+def with_defaults(value: Any, schema: dict[str, Any], root: dict[str, Any]) -> Any:
+    """A copy of a valid value with the schema's defaults where a key is missing."""
+    schema = _follow(schema, root)
+    if not isinstance(value, dict):
+        return deepcopy(value)
+    known = schema.get("properties", {})
+    extra = schema.get("additionalProperties")
+    filled = {
+        key: with_defaults(item, known.get(key) or (extra if isinstance(extra, dict) else {}), root)
+        for key, item in value.items()
+    }
+    for key, part in known.items():
+        if key not in filled and "default" in part:
+            filled[key] = with_defaults(part["default"], part, root)
+    return filled
+
+
+def model_source(reference: str) -> tuple[str, str, str] | None:
+    """``dataset, variant, seed`` of a reference to a run, or None when it is a model file."""
+    parts = reference.split("/")
+    if len(parts) == 3 and parts[2].startswith("seed") and not reference.endswith(".keras"):
+        return parts[0], parts[1], parts[2].removeprefix("seed")
+    return None
+
+
+def _follow(schema: dict[str, Any], root: dict[str, Any]) -> dict[str, Any]:
+    name = schema.get("$ref", "").removeprefix("#/$defs/")
+    return root["$defs"][name] if name else schema
+
+
+def _validate(value: Any, schema: dict[str, Any], where: object, at: str = "") -> None:
+    from jsonschema import Draft202012Validator
+
+    errors = sorted(
+        Draft202012Validator(schema).iter_errors(value), key=lambda error: len(error.absolute_path), reverse=True
+    )
+    if not errors:
+        return
+    error = errors[0]
+    place = ".".join([at, *map(str, error.absolute_path)]).strip(".") or "top level"
+    if error.validator == "additionalProperties":
+        known = error.schema.get("properties", {})
+        wrong = next(key for key in error.instance if key not in known)
+        raise InputError(
+            where,
+            f"{place}.{wrong}".replace("top level.", ""),
+            "a known key",
+            repr(wrong),
+            registry.closest(wrong, known),
+        )
+    if error.validator == "required":
+        missing = next(key for key in error.validator_value if key not in error.instance)
+        raise InputError(
+            where, place, f"the key {missing!r}", f"only {', '.join(map(repr, error.instance)) or 'nothing'}"
+        )
+    meaning = error.schema.get("description", "")
+    expected = {
+        "type": f"{error.validator_value}", "enum": f"one of {error.validator_value}", "const": f"{error.validator_value!r}",
+        "pattern": f"text like {error.validator_value}", "minimum": f"at least {error.validator_value}",
+        "maximum": f"at most {error.validator_value}", "exclusiveMinimum": f"more than {error.validator_value}",
+    }.get(error.validator, error.message)  # fmt: skip
+    raise InputError(where, place, expected, repr(error.instance), meaning)
+
+
+def _own(value: dict[str, Any], common: dict[str, Any], schema: dict[str, Any], where: str, key: str) -> dict[str, Any]:
+    """A task's own section: the entry's differences over the task's, checked, with defaults."""
+    merged = common | value
+    _validate(merged, schema, where, key)
+    return with_defaults(merged, schema, schema)
+
+
+def _resolve_dataset(
+    task: str, name: str, entry: dict[str, Any], settings: dict[str, Any], own: dict[str, Any], at: str
+) -> None:
+    source = entry["source"]
+    if _NEEDS[source] not in entry:
+        raise InputError(at, _NEEDS[source], f"this key, with source: {source}", "none")
+    for other, key in _NEEDS.items():
+        if other != source and key in entry:
+            raise InputError(at, key, f"only what source: {source} uses", repr(key))
+    if source == "pool":
+        for member in entry["members"]:
+            if member not in settings["datasets"] or settings["datasets"][member]["source"] == "pool":
+                known = [n for n, e in settings["datasets"].items() if e["source"] != "pool"]
+                raise InputError(at, "members", "data sets of this task", repr(member), registry.closest(member, known))
+    else:
+        entry.setdefault("reader", name)
+        readers = registry.names(task, "datasets")
+        if entry["reader"] not in readers:
+            raise InputError(
+                at, "reader", f"a file of geoml/tasks/{task}/datasets/", repr(entry["reader"]),
+                registry.closest(entry["reader"], readers) + " Give `reader:` where the data set has another name.",
+            )  # fmt: skip
+    entry["prepare"] = _own(entry.get("prepare", {}), settings["prepare"], own["prepare"], at, "prepare")
+    entry["split"] = settings["split"] | entry.get("split", {})
+
+
+def _resolve_variant(
+    task: str,
+    name: str,
+    entry: dict[str, Any],
+    settings: dict[str, Any],
+    own: dict[str, Any],
+    schema: dict[str, Any],
+    at: str,
+) -> None:
+    known = registry.names(task, "models")
+    if entry["model"] not in known:
+        raise InputError(
+            at,
+            "model",
+            f"a file of geoml/tasks/{task}/models/",
+            repr(entry["model"]),
+            registry.closest(entry["model"], known),
+        )
+    arguments = registry.parameters(task, "models", entry["model"], "build")
+    for key in entry["args"]:
+        if key not in arguments:
+            raise InputError(
+                at,
+                f"args.{key}",
+                f"an argument of {entry['model']}.build()",
+                repr(key),
+                registry.closest(key, arguments),
+            )
+    entry.setdefault("datasets", list(settings["datasets"]))
+    for dataset in entry["datasets"]:
+        if dataset not in settings["datasets"]:
+            raise InputError(
+                at, "datasets", "data sets of this task", repr(dataset), registry.closest(dataset, settings["datasets"])
+            )
+    entry["fit"] = settings["fit"] | entry.get("fit", {})
+    entry["augment"] = _own(entry.get("augment", {}), settings["augment"], own["augment"], at, "augment")
+    if "init_from" in entry:
+        _check_model(entry["init_from"], settings, at, "init_from")
+        if (source := model_source(entry["init_from"])) and source[1] == name:
+            raise InputError(at, "init_from", "a run of another variant", repr(entry["init_from"]))
+
+
+def _check_model(reference: str, settings: dict[str, Any], at: str, key: str) -> None:
+    source = model_source(reference)
+    if source is None:
+        if not reference.endswith(".keras"):
+            raise InputError(at, key, "a model file (.keras) or a run (dataset/variant/seed0)", repr(reference))
+        return
+    dataset, variant, seed = source
+    if dataset not in settings["datasets"]:
+        raise InputError(
+            at, key, "a run of a known data set", repr(dataset), registry.closest(dataset, settings["datasets"])
+        )
+    if variant not in settings["variants"]:
+        raise InputError(
+            at, key, "a run of a known variant", repr(variant), registry.closest(variant, settings["variants"])
+        )
+    if not seed.isdigit() or int(seed) not in settings["seeds"]:
+        raise InputError(at, key, f"one of the seeds {settings['seeds']}", repr(f"seed{seed}"))
+
+
+def _check_columns(task: str, columns: list[str], at: str) -> None:
+    known = set(registry.names(task, "metrics")) | set(registry.generic("metrics"))
+    for column in columns:
+        if column not in known and column.rpartition("_")[0] not in known:
+            raise InputError(at, "columns", "known metrics", repr(column), registry.closest(column, known))

@@ -1,0 +1,33 @@
+"""A trained model on a user's own files."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from geoml import models, registry
+from geoml.errors import InputError
+
+
+def predict(
+    task: str, inputs: Sequence[Path], out: Path, model: Path, *, picks: Path | None = None, **settings: Any
+) -> Any:
+    """Answer for a user's files what the task asks, with a model of ours; what comes out is the task's to say.
+
+    Args:
+        task: Name of the task.
+        inputs: Files or folders.
+        out: A file, or a folder where there are several outputs.
+        model: Model file.
+        picks: Where in the files to look, where the task needs to be told.
+        settings: More of the task's own arguments, such as ``reversals``.
+
+    Returns:
+        The task's summary; ``str()`` of it is for the user.
+    """
+    from geoml.backend import use_device
+
+    meta = models.read_meta(model)
+    if meta["task"] != task:
+        raise InputError(model, "task", task, meta["task"])
+    use_device("cpu")
+    return registry.load_task(task, "predict").from_model(models.load(model), inputs, picks, out, **settings)

@@ -1,0 +1,111 @@
+"""From source files to a prepared data set: read, check, split, store."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from geoml import registry, splits
+from geoml.errors import InputError
+from geoml.files import read_json
+from geoml.logs import log
+from geoml.store import SPLITS, Block, Store, StoreWriter
+
+
+def prepare_from(task: str, dataset: str, entry: dict[str, Any], sources: list[Path], folder: Path) -> dict[str, Any]:
+    """Prepare a data set from its source's marker file, or a pool from its members' ``dataset.json``."""
+    if entry["source"] == "pool":
+        return pool(task, dataset, entry, [source.parent for source in sources], folder)
+    return prepare(task, dataset, entry, Path(read_json(sources[0])["folder"]), folder)
+
+
+def prepare(task: str, dataset: str, entry: dict[str, Any], source: Path, folder: Path) -> dict[str, Any]:
+    """Read ``source`` with the entry's reader and write the prepared set into ``folder``.
+
+    Args:
+        task, dataset: Names.
+        entry: The data set's resolved configuration.
+        source: Folder with the source files.
+        folder: ``results/data/{task}/{dataset}``.
+
+    Returns:
+        The content of ``dataset.json``.
+    """
+    part = registry.load_task(task)
+    reader = registry.load(task, "datasets", entry["reader"])
+    with StoreWriter(folder) as writer:
+        for block in reader.read(source, entry["prepare"]):
+            writer.append(block)
+            log.info("%d samples read, %d left out", writer.n, len(writer.rejected))
+        if not writer.n:
+            reasons = sorted({reason for _, reason in writer.rejected}) or ["no rows"]
+            raise InputError(source, "samples", "at least one that can be used", f"none ({'; '.join(reasons[:5])})")
+        columns = writer.columns()
+        columns["split"] = splits.assign(columns, where=f"{task}/{dataset}", **entry["split"])
+        meta = {
+            "task": task,
+            "dataset": dataset,
+            "data_source": "synthetic" if entry["source"] == "synthetic" else "real",
+            "reader": entry["reader"],
+            "citation": reader.CITATION,
+            "prepare": entry["prepare"],
+            "split": entry["split"],
+            "labels": _labels(part, columns, f"{task}/{dataset}"),
+            "audit": part.audit(columns, f"{task}/{dataset}"),
+        }
+        return writer.finish(columns, meta)
+
+
+def pool(task: str, dataset: str, entry: dict[str, Any], members: list[Path], folder: Path) -> dict[str, Any]:
+    """Put prepared sets together, splits kept; ``member`` says which set a sample is from, for balanced training."""
+    part = registry.load_task(task)
+    stores = [Store(member) for member in members]
+    where = f"{task}/{dataset}"
+    for store in stores[1:]:
+        if store.meta["prepare"] != stores[0].meta["prepare"]:
+            raise InputError(
+                where,
+                "members",
+                "sets prepared alike",
+                f"{stores[0].meta['dataset']} and {store.meta['dataset']} differ",
+            )
+    with StoreWriter(folder) as writer:
+        for store in stores:
+            name = store.meta["dataset"]
+            for rows in store.blocks(np.arange(store.meta["samples"]), 4096):
+                columns = {key: values[rows] for key, values in store.samples.items() if key != "hash"}
+                columns["id"] = np.char.add(f"{name}:", columns["id"])
+                columns["group"] = np.char.add(f"{name}:", columns["group"])
+                columns["member"] = np.full(len(rows), name)
+                writer.append(Block(store.inputs[rows], columns))
+        columns = writer.columns()
+        splits.check(columns["group"], columns["split"], where)
+        sources = {store.meta["data_source"] for store in stores}
+        meta = {
+            "task": task,
+            "dataset": dataset,
+            "data_source": sources.pop() if len(sources) == 1 else "synthetic and real",
+            "reader": "pool of " + ", ".join(store.meta["dataset"] for store in stores),
+            "citation": " ".join(dict.fromkeys(store.meta["citation"] for store in stores)),
+            "prepare": stores[0].meta["prepare"],
+            "split": {"members": [store.meta["split"] for store in stores]},
+            "labels": _labels(part, columns, where),
+            "audit": part.audit(columns, where),
+        }
+        return writer.finish(columns, meta)
+
+
+def _labels(part: Any, columns: dict[str, np.ndarray], where: str) -> dict[str, dict[str, int]]:
+    """Samples of each class in each split; a class without training samples is an error."""
+    if not part.CLASSES:
+        return {}
+    counts = {
+        split: {name: int(((columns["label"] == k) & (columns["split"] == code)).sum()) for k, name in enumerate(part.CLASSES)}
+        for code, split in enumerate(SPLITS)
+    }  # fmt: skip
+    for name, count in counts["train"].items():
+        if not count:
+            raise InputError(
+                where, f"class {name}", "samples in the training set", "none", "Check the labels and split."
+            )
+    return counts

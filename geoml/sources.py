@@ -1,0 +1,97 @@
+"""Source files of a data set: made, downloaded, or a folder of the user's."""
+
+import os
+import shutil
+import urllib.error
+import urllib.request
+from pathlib import Path
+from typing import Any
+
+from geoml import registry
+from geoml.errors import InputError
+from geoml.files import sha256, write_json
+from geoml.logs import log, progress
+
+_PIECE = 1 << 20
+
+
+def generate(task: str, entry: dict[str, Any], marker: Path) -> None:
+    """Make synthetic source files in the format of the entry's reader, beside ``marker``."""
+    folder = marker.parent
+    _empty(folder)
+    registry.load_task(task, "synthetic").generate(folder, entry["rows"], entry["seed"], entry["reader"])
+    write_json(marker, {"folder": str(folder), "source": "synthetic", "rows": entry["rows"], "seed": entry["seed"]})
+    log.info("made %d %s samples in %s", entry["rows"], entry["reader"], folder)
+
+
+def link(entry: dict[str, Any], marker: Path) -> None:
+    """Note which files a user's folder holds, so that a change of them is seen.
+
+    Raises:
+        InputError: there is no such folder, or it is empty.
+    """
+    folder = Path(entry["path"]).expanduser()
+    files = sorted(path for path in folder.rglob("*") if path.is_file()) if folder.is_dir() else []
+    if not files:
+        raise InputError(
+            folder,
+            "path",
+            "a folder with the source files",
+            "nothing there",
+            f"Set it in the config ({marker.parent}).",
+        )
+    listing = {str(path.relative_to(folder)): [path.stat().st_size, path.stat().st_mtime_ns] for path in files}
+    write_json(marker, {"folder": str(folder), "source": "path", "files": listing})
+
+
+def fetch(entry: dict[str, Any], marker: Path) -> None:
+    """Download files beside ``marker``; what is there already is kept, an interrupted download goes on.
+
+    Raises:
+        InputError: no room, no answer, or another checksum than the configuration's.
+    """
+    folder = marker.parent
+    folder.mkdir(parents=True, exist_ok=True)
+    needed = sum(file.get("bytes", 0) for file in entry["files"])
+    free = shutil.disk_usage(folder).free
+    if needed > free:
+        raise InputError(folder, "disk space", f"{needed / 1e9:.1f} GB", f"{free / 1e9:.1f} GB free")
+    for file in entry["files"]:
+        path = folder / file["url"].rsplit("/", 1)[-1]
+        if not path.exists():
+            _download(file["url"], path.with_suffix(path.suffix + ".part"))
+            found = sha256(path.with_suffix(path.suffix + ".part"))
+            if found != file["sha256"]:
+                path.with_suffix(path.suffix + ".part").unlink()
+                raise InputError(
+                    file["url"], "sha256", file["sha256"], found, "The download was deleted; check the address."
+                )
+            os.replace(path.with_suffix(path.suffix + ".part"), path)
+        log.info("have %s", path)
+    write_json(
+        marker, {"folder": str(folder), "source": "url", "files": {f["url"]: f["sha256"] for f in entry["files"]}}
+    )
+
+
+def _download(url: str, part: Path) -> None:
+    have = part.stat().st_size if part.exists() else 0
+    request = urllib.request.Request(url, headers={"Range": f"bytes={have}-"} if have else {})
+    try:
+        with urllib.request.urlopen(request, timeout=60) as answer:
+            goes_on = answer.status == 206
+            total = int(answer.headers.get("Content-Length", 0)) // _PIECE + 1
+            with open(part, "ab" if goes_on else "wb") as out:
+                for piece in progress(iter(lambda: answer.read(_PIECE), b""), total, "MB"):
+                    out.write(piece)
+    except urllib.error.HTTPError as error:
+        if error.code != 416:  # 416: there is nothing after what we have
+            raise InputError(url, "download", "an answer", f"HTTP {error.code} {error.reason}") from None
+    except OSError as error:
+        raise InputError(url, "download", "an answer", error, "Run again: it goes on where it stopped.") from None
+
+
+def _empty(folder: Path) -> None:
+    """Remove what an earlier, other generation left; synthetic folders hold nothing of the user's."""
+    if folder.exists():
+        shutil.rmtree(folder)
+    folder.mkdir(parents=True)

@@ -1,0 +1,208 @@
+"""The prepared data set: one contiguous typed array, a table of samples beside it, and what they are.
+
+::
+
+    results/data/{task}/{dataset}/inputs.npy     (n, ...) one row a sample, memory-mapped by readers
+                                  samples.h5     one HDF5 dataset a column, n values each
+                                  rejected.csv   what was left out, and why
+                                  dataset.json   schema, counts, split, fingerprint; written last, so it marks a whole set
+"""
+
+import csv
+import hashlib
+import os
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from geoml.errors import InputError
+from geoml.files import atomic, read_json, write_json
+
+SPLITS = ("train", "val", "test")
+
+
+@dataclass
+class Block:
+    """A piece of a data set on its way from a reader to the store.
+
+    Attributes:
+        inputs: (n, ...) array, the same dtype and trailing shape in every block of a data set.
+        columns: one (n,) array a column, numbers or strings; ``id`` and ``group`` (what must not be split, such as
+            the event) are required.
+        rejected: ``(id, reason)`` of every source row that gave no sample.
+    """
+
+    inputs: np.ndarray
+    columns: dict[str, np.ndarray]
+    rejected: list[tuple[str, str]] = field(default_factory=list)
+
+
+class StoreWriter:
+    """Write blocks as they come; memory does not grow with the array, only with the table.
+
+    Use as a context manager; nothing is left behind unless :meth:`finish` was reached.
+    """
+
+    _HEADER = 256  # room for any .npy header that we write; the true one is known only at the end
+
+    def __init__(self, folder: str | Path) -> None:
+        self.folder = Path(folder)
+        self.n = 0
+        self.rejected: list[tuple[str, str]] = []
+        self._blocks: list[dict[str, np.ndarray]] = []
+        self._hashes: list[np.ndarray] = []
+        self._seen: set[int] = set()
+        self._shape: tuple[int, ...] | None = None
+
+    def __enter__(self) -> "StoreWriter":
+        self._exit = ExitStack()
+        self._file = open(self._exit.enter_context(atomic(self.folder / "inputs.npy")), "r+b")
+        self._file.seek(self._HEADER)
+        self._digest = hashlib.blake2b(digest_size=16)
+        return self
+
+    def append(self, block: Block) -> None:
+        """Add the samples of a block; an input that came before, bit for bit, is left out and listed."""
+        self.rejected += block.rejected
+        if not len(block.inputs):
+            return
+        inputs, columns = np.ascontiguousarray(block.inputs), block.columns
+        hashes = _row_hashes(inputs)
+        new = np.zeros(len(hashes), bool)
+        new[np.unique(hashes, return_index=True)[1]] = True
+        new &= np.fromiter((value not in self._seen for value in hashes.tolist()), bool, len(hashes))
+        self._seen.update(hashes.tolist())
+        if not new.all():
+            self.rejected += [(str(i), "duplicate of an earlier sample") for i in columns["id"][~new]]
+            inputs, hashes = inputs[new], hashes[new]
+            columns = {name: values[new] for name, values in columns.items()}
+        if self._shape is None:
+            self._shape, self._dtype = inputs.shape[1:], inputs.dtype
+        if (inputs.shape[1:], inputs.dtype) != (self._shape, self._dtype):
+            raise ValueError(f"block of {inputs.dtype} {inputs.shape[1:]} in a set of {self._dtype} {self._shape}")
+        self._file.write(inputs.data)
+        self._digest.update(inputs.data)
+        self._hashes.append(hashes)
+        self._blocks.append(columns)
+        self.n += len(inputs)
+
+    def columns(self) -> dict[str, np.ndarray]:
+        """The table so far, one array a column, with ``hash`` (n,) uint64 of each input row."""
+        if not self._blocks:
+            return {}
+        table = {name: np.concatenate([block[name] for block in self._blocks]) for name in self._blocks[0]}
+        return table | {"hash": np.concatenate(self._hashes)}
+
+    def finish(self, columns: dict[str, np.ndarray], meta: dict[str, Any]) -> dict[str, Any]:
+        """Write everything; ``columns`` must hold ``split``. Gives what went into ``dataset.json``."""
+        header = np.lib.format.header_data_from_array_1_0(np.empty((0, *self._shape), self._dtype))
+        header["shape"] = (self.n, *self._shape)
+        self._file.seek(0)
+        self._file.write(_npy_header(header, self._HEADER))
+        self._file.flush()
+        os.fsync(self._file.fileno())
+        self._write_table(columns)
+        with atomic(self.folder / "rejected.csv") as temporary, open(temporary, "w", newline="", encoding="utf-8") as f:
+            rows = csv.writer(f)
+            rows.writerow(["id", "reason"])
+            rows.writerows(self.rejected)
+        for name in sorted(columns):
+            self._digest.update(name.encode())
+            self._digest.update(np.ascontiguousarray(columns[name]).tobytes())
+        split = columns["split"]
+        content = meta | {
+            "fingerprint": self._digest.hexdigest(),
+            "split_hash": hashlib.blake2b(_bytes(columns["id"]) + split.tobytes(), digest_size=16).hexdigest(),
+            "samples": self.n,
+            "input_shape": list(self._shape),
+            "input_dtype": str(self._dtype),
+            "columns": {name: str(values.dtype) for name, values in columns.items()},
+            "split_samples": {name: int((split == code).sum()) for code, name in enumerate(SPLITS)},
+            "split_groups": {name: len(np.unique(columns["group"][split == code])) for code, name in enumerate(SPLITS)},
+            "rejected": dict(Counter(reason.split(":")[0] for _, reason in self.rejected).most_common()),
+        }
+        self._file.close()
+        self._exit.close()
+        write_json(self.folder / "dataset.json", content)
+        return content
+
+    def _write_table(self, columns: dict[str, np.ndarray]) -> None:
+        import h5py
+
+        with atomic(self.folder / "samples.h5") as temporary, h5py.File(temporary, "w") as file:
+            for name, values in columns.items():
+                file.create_dataset(name, data=values.astype("S") if values.dtype.kind == "U" else values)
+
+    def __exit__(self, kind: type | None, error: BaseException | None, trace: Any) -> None:
+        if not self._file.closed:
+            self._file.close()
+            self._exit.__exit__(kind, error, trace)
+
+
+def _npy_header(header: dict[str, Any], size: int) -> bytes:
+    text = repr(header).encode("latin1")
+    return b"\x93NUMPY\x01\x00" + (size - 10).to_bytes(2, "little") + text.ljust(size - 11) + b"\n"
+
+
+def _bytes(values: np.ndarray) -> bytes:
+    return (values.astype("S") if values.dtype.kind == "U" else values).tobytes()
+
+
+def _row_hashes(inputs: np.ndarray) -> np.ndarray:
+    """(n,) uint64: a multiply-add hash of each row's bytes; equal rows give equal hashes, on any machine."""
+    rows = inputs.reshape(len(inputs), -1).view(np.uint8)
+    pad = -rows.shape[1] % 4
+    words = np.ascontiguousarray(np.pad(rows, ((0, 0), (0, pad))) if pad else rows).view(np.uint32)
+    factors = np.random.default_rng(0).integers(1, 2**63, words.shape[1], dtype=np.uint64) | np.uint64(1)
+    out = np.empty(len(words), np.uint64)
+    for start in range(0, len(words), 4096):
+        out[start : start + 4096] = words[start : start + 4096].astype(np.uint64) @ factors
+    return out
+
+
+class Store:
+    """A prepared data set, opened for reading.
+
+    Args:
+        folder: ``results/data/{task}/{dataset}``.
+
+    Raises:
+        InputError: there is no complete prepared set in the folder.
+    """
+
+    def __init__(self, folder: str | Path) -> None:
+        self.folder = Path(folder)
+        self.meta: dict[str, Any] = read_json(self.folder / "dataset.json")
+
+    @cached_property
+    def inputs(self) -> np.ndarray:
+        """(n, ...) memory map of all samples."""
+        path = self.folder / "inputs.npy"
+        try:
+            return np.load(path, mmap_mode="r", allow_pickle=False)
+        except (OSError, ValueError) as error:
+            raise InputError(path, "content", "a prepared array", error, "Prepare the data set again.") from None
+
+    @cached_property
+    def samples(self) -> dict[str, np.ndarray]:
+        """The table: one (n,) array a column; strings as ``str`` arrays."""
+        import h5py
+
+        with h5py.File(self.folder / "samples.h5") as file:
+            table = {name: file[name][()] for name in file}
+        return {name: v.astype("U") if v.dtype.kind == "S" else v for name, v in table.items()}
+
+    def rows(self, split: str) -> np.ndarray:
+        """Row numbers of one split (``train``, ``val`` or ``test``), ascending."""
+        return np.flatnonzero(self.samples["split"] == SPLITS.index(split))
+
+    def blocks(self, rows: np.ndarray, size: int) -> Iterator[np.ndarray]:
+        """``rows`` in pieces of at most ``size``."""
+        for start in range(0, len(rows), size):
+            yield rows[start : start + size]

@@ -1,0 +1,245 @@
+"""Comparison tables: a row per thing compared, an empty cell where nothing was measured."""
+
+import csv
+import math
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from geoml.bootstrap import interval, resample, same_samples
+from geoml.errors import InputError
+from geoml.files import atomic, read_json
+from geoml.metrics import find
+from geoml.predictions import Predictions, load
+
+if TYPE_CHECKING:
+    from pandas import DataFrame
+
+
+@dataclass(frozen=True)
+class Run:
+    """One evaluated run.
+
+    Attributes:
+        dataset: What it was trained on.
+        variant: Model and settings.
+        seed: Of the training.
+        evaluation: Folder with ``metrics.json`` and ``predictions.csv.gz``.
+    """
+
+    dataset: str
+    variant: str
+    seed: int
+    evaluation: Path
+
+    @cached_property
+    def metrics(self) -> dict[str, Any]:
+        """Content of ``metrics.json``."""
+        return read_json(Path(self.evaluation) / "metrics.json")
+
+    def tested(self) -> dict[str, Predictions]:
+        """Predictions by the data set tested on, read anew at each call: they can be large."""
+        return load(Path(self.evaluation) / "predictions.csv.gz", tuple(self.metrics["classes"]))
+
+    def get(self, *keys: str) -> Any:
+        """A value deep in ``metrics.json``; None where a key is missing."""
+        value: Any = self.metrics
+        for key in keys:
+            value = value.get(key) if isinstance(value, dict) else None
+        return value
+
+
+def compare(
+    runs: list[Run],
+    columns: list[str],
+    task: str,
+    *,
+    published: Path | None = None,
+    timing: Path | None = None,
+    rate: str = "infer_per_s",
+) -> "DataFrame":
+    """How variants do on their own test samples, with intervals, cost and published figures.
+
+    Args:
+        runs: All seeds of all variants on all data sets.
+        columns: Names of scores; rows of a data set are compared by the first.
+        task: Whose scores these are.
+        published: CSV table with dataset, model, metric, value, source.
+        timing: Folder with ``{task}/{dataset}/{variant}/{cpu,gpu}.json``; used where no run was trained on that device.
+        rate: Name of the column of samples predicted in a second.
+
+    Returns:
+        One row per data set and variant.
+    """
+    from pandas import DataFrame
+
+    rows = []
+    figures = _published(published)
+    for dataset, of_dataset in _grouped(runs, lambda run: run.dataset).items():
+        first: list[Predictions] = []
+        resamples: list[np.ndarray] = []
+        block: list[dict[str, Any]] = []
+        for variant, seeds in _grouped(of_dataset, lambda run: run.variant).items():
+            predictions = [_on(run.tested(), dataset, run) for run in seeds]
+            first = first or predictions[:1]
+            _require_same([*first, *predictions], [of_dataset[0], *seeds])
+            scores, draws = _scores(predictions, columns, task)
+            cost = _cost(seeds, None if timing is None else Path(timing) / task / dataset / variant, rate)
+            figure = figures.get((dataset, variant), {})
+            row = {"dataset": dataset, "model": variant} | scores | _no_difference(columns[0]) | cost
+            row |= _provenance(seeds) | {name: figure.get(name) for name in figures.get(None, {})}
+            block.append(row)
+            resamples.append(draws[columns[0]])
+        _against_best(block, resamples, columns[0])
+        rows += block
+    return DataFrame(rows)
+
+
+def cross(runs: list[Run], columns: list[str], task: str) -> "DataFrame":
+    """How variants trained on one data set do on the test samples of each other.
+
+    Returns:
+        One row per variant, data set trained on and data set tested on.
+    """
+    from pandas import DataFrame
+
+    sources = {run.dataset: run.get("data_source") for run in runs}
+    rows = []
+    for (variant, dataset), seeds in _grouped(runs, lambda run: (run.variant, run.dataset)).items():
+        tested = [run.tested() for run in seeds]
+        for tested_on in tested[0]:
+            predictions = [_on(table, tested_on, run) for table, run in zip(tested, seeds, strict=True)]
+            _require_same(predictions, seeds)
+            both = (sources[dataset], sources.get(tested_on))
+            rows.append(
+                {"model": variant, "trained_on": dataset, "tested_on": tested_on}
+                | _scores(predictions, columns, task)[0]
+                | {
+                    "data_source": "synthetic" if "synthetic" in both else both[1],  # real only if nothing is synthetic
+                    "trained_on_data_source": both[0],
+                    "tested_on_data_source": both[1],
+                    "n_train": seeds[0].get("n_train"),
+                    "n_test": len(predictions[0]),
+                    "n_seeds": len(seeds),
+                }
+            )
+    return DataFrame(rows)
+
+
+def write(table: "DataFrame", path: str | Path) -> None:
+    """Write a table as CSV, whole or not at all; floats with six significant digits, missing values empty."""
+    with atomic(path) as temporary, open(temporary, "w", newline="", encoding="utf-8") as file:
+        rows = csv.writer(file, lineterminator="\n")
+        rows.writerow(table.columns)
+        rows.writerows([_cell(value) for value in row] for row in table.itertuples(index=False, name=None))
+
+
+def _grouped(runs: list[Run], key: Callable[[Run], Any]) -> dict[Any, list[Run]]:
+    """Runs by key, in the order in which they came."""
+    groups: dict[Any, list[Run]] = {}
+    for run in runs:
+        groups.setdefault(key(run), []).append(run)
+    return groups
+
+
+def _cell(value: Any) -> Any:
+    if not isinstance(value, (float, np.floating)):
+        return "" if value is None else value
+    if not math.isfinite(value):
+        return ""
+    return int(value) if float(value).is_integer() else f"{value:.6g}"
+
+
+def _scores(
+    seeds: list[Predictions], columns: list[str], task: str
+) -> tuple[dict[str, float | None], dict[str, np.ndarray]]:
+    """Each score as mean over seeds with ``_seed_std``, ``_ci_low`` and ``_ci_high``; and its resamples."""
+    metrics = {name: find(task, name, seeds[0].classes) for name in columns}
+    draws = resample(seeds, metrics)
+    row: dict[str, float | None] = {}
+    for name, score in metrics.items():
+        values = np.array([score(p) for p in seeds])
+        row[name] = values.mean()
+        row[f"{name}_seed_std"] = values.std(ddof=1) if len(values) > 1 else None
+        row[f"{name}_ci_low"], row[f"{name}_ci_high"] = interval(draws[name])
+    return row, draws
+
+
+def _on(tested: dict[str, Predictions], name: str, run: Run) -> Predictions:
+    if name not in tested:
+        file = run.evaluation / "predictions.csv.gz"
+        raise InputError(file, "tested_on", name, ", ".join(tested), "Evaluate the run again.")
+    return tested[name]
+
+
+def _require_same(predictions: list[Predictions], runs: list[Run]) -> None:
+    """Rows and seeds are only comparable on the same samples."""
+    for p, run in zip(predictions, runs, strict=True):
+        if not same_samples(predictions[0], p):
+            expected = f"the same test samples as in {runs[0].evaluation}"
+            raise InputError(run.evaluation, "predictions", expected, "others", "Evaluate both runs again.")
+
+
+def _against_best(rows: list[dict[str, Any]], resamples: list[np.ndarray], name: str) -> None:
+    """Add the difference to the best row of the same data set; rows see the same draws, so it is paired."""
+    best = max(range(len(rows)), key=lambda i: np.nan_to_num(rows[i][name], nan=-np.inf))
+    for i, row in enumerate(rows):
+        if i != best:
+            difference = row[name] - rows[best][name], *interval(resamples[i] - resamples[best])
+            row.update(zip(_no_difference(name), difference, strict=True))
+
+
+def _no_difference(name: str) -> dict[str, None]:
+    return dict.fromkeys((f"{name}_vs_best", f"{name}_vs_best_ci_low", f"{name}_vs_best_ci_high"))
+
+
+def _cost(seeds: list[Run], timing: Path | None, rate: str) -> dict[str, Any]:
+    """Size, training time by device and prediction rate; a mean over the seeds that have it, None where none has."""
+    stopped = sorted({run.get("training", "stopped_by") for run in seeds} - {None})
+    row = {
+        "parameters": seeds[0].get("model", "parameters"),
+        "epochs": _mean(run.get("training", "epochs") for run in seeds),
+        "stopped_by": "+".join(stopped) or None,
+    }
+    for device in ("cpu", "gpu"):
+        trained = (run.get("training", "wall_s") for run in seeds if run.get("training", "device") == device)
+        seconds, basis = _mean(trained), "measured"
+        file = None if timing is None else timing / f"{device}.json"
+        if seconds is None and file is not None and file.exists():
+            content = read_json(file)
+            seconds, basis = content.get("total_s"), content.get("basis")
+        row |= {f"train_{device}_s": seconds, f"train_{device}_basis": None if seconds is None else basis}
+    devices = sorted({run.get("inference", "device") for run in seeds} - {None})
+    return row | {
+        rate: _mean(run.get("inference", "per_s") for run in seeds),
+        "infer_device": "+".join(devices) or None,
+    }
+
+
+def _provenance(seeds: list[Run]) -> dict[str, Any]:
+    return {name: seeds[0].get(name) for name in ("data_source", "n_train", "n_test")} | {"n_seeds": len(seeds)}
+
+
+def _mean(values: Iterator[Any]) -> float | None:
+    known = [value for value in values if value is not None]
+    return sum(known) / len(known) if known else None
+
+
+def _published(path: Path | None) -> dict[Any, dict[str, Any]]:
+    """Published figures by (dataset, model) as ready columns; under None all of these columns."""
+    if path is None:
+        return {}
+    with open(path, newline="", encoding="utf-8") as file:
+        lines = list(csv.DictReader(file))
+    names = sorted({f"published_{line['metric']}" for line in lines})
+    found: dict[Any, dict[str, Any]] = {None: dict.fromkeys([*names, "published_source"])}
+    for line in lines:
+        row = found.setdefault((line["dataset"], line["model"]), {})
+        row[f"published_{line['metric']}"] = float(line["value"])
+        earlier = f"{row['published_source']} | " if "published_source" in row else ""
+        row["published_source"] = f"{earlier}{line['metric']}: {line['source']}"
+    return found

@@ -1,0 +1,1 @@
+"""First-motion polarity of P waves: up, down or not readable."""

@@ -1,0 +1,1 @@
+"""The networks; a file is a model, found by its name."""

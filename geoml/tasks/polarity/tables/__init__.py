@@ -1,0 +1,1 @@
+"""Tables of the polarity task, one file each."""

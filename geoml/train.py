@@ -1,0 +1,282 @@
+"""Train one network: batches from the prepared store, one checkpoint an epoch, resume from the last."""
+
+import hashlib
+import json
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from geoml import models, registry
+from geoml.errors import InputError
+from geoml.files import atomic, write_json
+from geoml.logs import log, progress
+from geoml.provenance import Clock, peak_memory_mb, record
+from geoml.store import Store
+
+if TYPE_CHECKING:
+    import keras
+
+
+@dataclass
+class State:
+    """Where a training stands; all of it is in the checkpoint."""
+
+    history: list[dict[str, float]] = field(default_factory=list)
+    best_epoch: int = 0
+    best_score: float | None = None
+    seconds: dict[str, float] = field(default_factory=lambda: {"wall_s": 0.0, "cpu_s": 0.0})
+    resumed: int = 0
+
+
+def train(
+    run: dict[str, Any],
+    variant: dict[str, Any],
+    data: Path,
+    model_path: Path,
+    history_path: Path,
+    record_path: Path,
+    checkpoint: Path,
+    *,
+    device: str = "cpu",
+    threads: int = 1,
+    init_from: Path | None = None,
+) -> dict[str, Any]:
+    """Train a variant on a prepared data set, to its last epoch or until patience ends.
+
+    A killed training that is started again with the same settings continues after its last finished epoch.
+
+    Args:
+        run: ``task``, ``dataset``, ``variant`` and ``seed``.
+        variant: Resolved configuration: ``model``, ``args``, ``fit``, ``augment``.
+        data: Folder of the prepared set.
+        model_path: The best network by the monitored value, with its metadata.
+        history_path: CSV, a row an epoch.
+        record_path: JSON: configuration, versions, device, fingerprints, time and memory.
+        checkpoint: Where the state is kept meanwhile (.npz); removed at the end.
+        device, threads: See :func:`geoml.backend.use_device`.
+        init_from: Model file whose weights are the start.
+
+    Returns:
+        The content of ``record_path``.
+    """
+    from geoml.backend import use_device
+
+    clock = Clock()
+    device_name = use_device(device, threads)
+    store, fit = Store(data), variant["fit"]
+    network, part = compiled(run["task"], variant, store.meta, run["seed"])
+    if init_from is not None:
+        start_from(network, init_from)
+    key = _key(run, variant, store.meta["fingerprint"], init_from)
+    state, best = _resume(checkpoint, key, network)
+    batches = Batches(store, part, network.output_names, fit["batch_size"], variant["augment"], run["seed"])
+    validation = part.validation(store, network.output_names)
+    before = dict(state.seconds)
+    stopped_by = "epochs"
+    for epoch in range(len(state.history) + 1, fit["epochs"] + 1):
+        if fit["patience"] and epoch - 1 - state.best_epoch >= fit["patience"]:
+            stopped_by = "patience"
+            break
+        epoch_clock = Clock()
+        rate = learning_rate(fit, epoch)
+        network.optimizer.learning_rate = rate
+        scores = one_epoch(network, batches, epoch) | _validate(network, part, validation, fit)
+        _finite(scores, run)
+        state.history.append({"epoch": epoch, "learning_rate": rate, **scores, **epoch_clock.read()})
+        monitored = _monitored(scores, fit["monitor"])
+        better = min if fit["monitor_mode"] == "min" else max
+        if state.best_score is None or (
+            monitored != state.best_score and better(monitored, state.best_score) == monitored
+        ):
+            state.best_score, state.best_epoch = monitored, epoch
+            best = [variable.numpy() for variable in network.variables]
+        state.seconds = {name: round(before[name] + spent, 3) for name, spent in clock.read().items()}
+        _keep(checkpoint, key, network, best, state)
+        log.info("epoch %d/%d  %s", epoch, fit["epochs"], "  ".join(f"{k} {v:.4f}" for k, v in scores.items()))
+    for variable, value in zip(network.variables, best, strict=True):
+        variable.assign(value)
+    meta = part.model_meta(store.meta) | {
+        "run": run,
+        "task": run["task"],
+        "model": variant["model"],
+        "args": variant["args"],
+        "classes": list(part.CLASSES),
+        "input_shape": list(network.input_shape[1:]),
+        "outputs": list(network.output_names),
+        "data_source": store.meta["data_source"],
+        "data_fingerprint": store.meta["fingerprint"],
+        "split_hash": store.meta["split_hash"],
+        "citation": store.meta["citation"],
+    }
+    models.save(model_path, network, meta)
+    _write_history(history_path, state.history)
+    content = record(
+        run=run,
+        variant=variant,
+        device=device,
+        device_name=device_name,
+        data_fingerprint=store.meta["fingerprint"],
+        split_hash=store.meta["split_hash"],
+        data_source=store.meta["data_source"],
+        epochs=len(state.history),
+        best_epoch=state.best_epoch,
+        stopped_by=stopped_by,
+        resumed=state.resumed,
+        parameters=network.count_params(),
+        trainable_parameters=sum(int(np.prod(v.shape)) for v in network.trainable_variables),
+        n_train=len(batches.rows),
+        n_val=len(validation[0]),
+        peak_memory_mb=peak_memory_mb(),
+        **{name: round(before[name] + spent, 3) for name, spent in clock.read().items()},
+    )
+    write_json(record_path, content)
+    checkpoint.unlink(missing_ok=True)
+    return content
+
+
+def compiled(task: str, variant: dict[str, Any], meta: dict[str, Any], seed: int) -> tuple["keras.Model", Any]:
+    """A fresh network of a variant, ready to be trained, and the task's module."""
+    import keras
+
+    part = registry.load_task(task)
+    keras.utils.set_random_seed(seed)
+    network = models.build(task, variant["model"], variant["args"], part.input_shape(meta))
+    network.compile(
+        optimizer=keras.optimizers.Adam(variant["fit"]["learning_rate"]),
+        loss=part.losses(network.output_names, variant["fit"]["loss"]),
+        metrics=part.metrics(network.output_names),
+    )
+    network.optimizer.build(network.trainable_variables)
+    return network, part
+
+
+class Batches:
+    """Batches of one epoch after another, each from (seed, epoch) alone, so that a resumed training sees the same.
+
+    All batches have the same size: the last one is filled up from the epoch's beginning. Where the samples have a
+    ``member`` column (a pooled set), every member gives the same number of samples.
+    """
+
+    def __init__(
+        self, store: Store, part: Any, outputs: list[str], batch_size: int, augment: dict[str, Any], seed: int
+    ) -> None:
+        self.store, self.part, self.outputs, self.augment, self.seed = store, part, outputs, augment, seed
+        self.rows = store.rows("train")
+        self.size = min(batch_size, len(self.rows))
+        self._members = store.samples.get("member", np.zeros(len(store.samples["id"]), np.int8))[self.rows]
+
+    def __len__(self) -> int:
+        return -(-len(self.rows) // self.size)
+
+    def epoch(self, epoch: int) -> Any:
+        """Yield ``(x, y)`` of every batch of an epoch, counted from 1."""
+        rng = np.random.default_rng([self.seed, epoch])
+        order = self._order(rng)
+        for start in range(0, len(self) * self.size, self.size):
+            rows = order[start : start + self.size]
+            yield self.part.batch(self.store, rows, self.outputs, rng, self.augment)
+
+    def _order(self, rng: np.random.Generator) -> np.ndarray:
+        members = np.unique(self._members)
+        wanted = len(self) * self.size
+        share = -(-wanted // len(members))
+        drawn = [np.resize(rng.permutation(self.rows[self._members == member]), share) for member in members]
+        return rng.permutation(np.concatenate(drawn))[:wanted] if len(members) > 1 else drawn[0]
+
+
+def one_epoch(network: "keras.Model", batches: Batches, epoch: int) -> dict[str, float]:
+    """Train on every batch of an epoch; training loss and metrics, means over the batches."""
+    steps = [
+        one_step(network, batch)
+        for batch in progress(batches.epoch(epoch), len(batches), f"batches of epoch {epoch}")
+    ]
+    return {name: float(np.mean([step[name] for step in steps])) for name in steps[0]}
+
+
+def one_step(network: "keras.Model", batch: tuple[np.ndarray, Any]) -> dict[str, Any]:
+    """One step of the optimizer; loss and metrics of its batch."""
+    return network.train_on_batch(*batch, return_dict=True)
+
+
+def learning_rate(fit: dict[str, Any], epoch: int) -> float:
+    """Rate of an epoch (from 1): constant, or falling to zero along half a cosine."""
+    if fit["schedule"] == "constant":
+        return fit["learning_rate"]
+    return float(fit["learning_rate"] * (1 + np.cos(np.pi * (epoch - 1) / fit["epochs"])) / 2)
+
+
+def start_from(network: "keras.Model", path: Path) -> None:
+    """Take over the weights of a trained model of the same architecture."""
+    source = models.load(path).network
+    ours, theirs = ([tuple(weight.shape) for weight in n.weights] for n in (network, source))
+    if ours != theirs:
+        raise InputError(path, "weights", f"those of {network.name}", f"those of {source.name}, of other shapes")
+    network.set_weights(source.get_weights())
+    log.info("start from the weights of %s", path)
+
+
+def _validate(network: "keras.Model", part: Any, validation: tuple, fit: dict[str, Any]) -> dict[str, float]:
+    import keras
+
+    x, y = validation
+    outputs = models.infer(network, x, min(fit["batch_size"], 256))
+    losses = {
+        name: float(np.mean(keras.losses.get(loss)(y[name], outputs[name])))
+        for name, loss in part.losses(network.output_names, fit["loss"]).items()
+    }
+    return {"val_loss": sum(losses.values())} | {f"val_{name}": v for name, v in part.monitor(y, outputs).items()}
+
+
+def _monitored(scores: dict[str, float], name: str) -> float:
+    if name not in scores:
+        raise InputError("fit", "monitor", f"one of {', '.join(scores)}", repr(name))
+    return scores[name]
+
+
+def _finite(scores: dict[str, float], run: dict[str, Any]) -> None:
+    bad = [name for name, value in scores.items() if not np.isfinite(value)]
+    if bad:
+        raise InputError("/".join(map(str, run.values())), bad[0], "a finite number", scores[bad[0]],
+                         "Lower fit.learning_rate; the last good epoch is in the checkpoint.")  # fmt: skip
+
+
+def _key(run: dict[str, Any], variant: dict[str, Any], fingerprint: str, init_from: Path | None) -> str:
+    text = json.dumps([run, variant, fingerprint, str(init_from)], sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _keep(path: Path, key: str, network: "keras.Model", best: list[np.ndarray], state: State) -> None:
+    arrays = {f"variable_{i}": v.numpy() for i, v in enumerate(network.variables)}
+    arrays |= {f"optimizer_{i}": v.numpy() for i, v in enumerate(network.optimizer.variables)}
+    arrays |= {f"best_{i}": v for i, v in enumerate(best)}
+    with atomic(path) as temporary:
+        np.savez(temporary, key=key, state=json.dumps(vars(state)), **arrays)
+
+
+def _resume(path: Path, key: str, network: "keras.Model") -> tuple[State, list[np.ndarray]]:
+    if not path.exists():
+        return State(), []
+    try:
+        with np.load(path, allow_pickle=False) as saved:
+            if str(saved["key"]) != key:
+                log.info("%s is of other settings or data: starting from the first epoch", path)
+                return State(), []
+            for i, variable in enumerate(network.variables):
+                variable.assign(saved[f"variable_{i}"])
+            for i, variable in enumerate(network.optimizer.variables):
+                variable.assign(saved[f"optimizer_{i}"])
+            best = [saved[f"best_{i}"] for i in range(len(network.variables))]
+            state = State(**json.loads(str(saved["state"])))
+    except (OSError, ValueError, KeyError) as error:
+        raise InputError(path, "content", "a checkpoint", error, "Delete it to start from the first epoch.") from None
+    state.resumed += 1
+    log.info("resumed after epoch %d from %s", len(state.history), path)
+    return state, best
+
+
+def _write_history(path: Path, history: list[dict[str, float]]) -> None:
+    with atomic(path) as temporary:
+        lines = [",".join(history[0])] + [",".join(f"{value:.6g}" for value in row.values()) for row in history]
+        temporary.write_text("\n".join(lines) + "\n", encoding="utf-8")

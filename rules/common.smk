@@ -1,0 +1,97 @@
+# Names, paths and input functions. Only light modules here: every cluster job parses this file again.
+import sys
+from pathlib import Path
+
+sys.path.insert(0, workflow.basedir)
+
+from geoml import registry
+from geoml.config import model_source, resolve
+from geoml.errors import InputError
+
+try:
+    CONFIG = resolve(config, " + ".join(map(str, workflow.configfiles)))
+except InputError as error:
+    raise WorkflowError(str(error))
+
+TASKS = CONFIG["tasks"]
+DEVICE = CONFIG["devices"][0]
+RUN = "{task}/{dataset}/{variant}/seed{seed}"
+DATA = "results/data/{task}/{dataset}"
+
+
+def every(task, key):
+    """Names under ``tasks.<task>.<key>``, or of all tasks."""
+    return sorted({name for one in ([task] if task else TASKS) for name in TASKS[one][key]})
+
+
+wildcard_constraints:
+    task="|".join(TASKS),
+    dataset="|".join(every(None, "datasets")),
+    variant="|".join(every(None, "variants")),
+    seed=r"\d+",
+    table="|".join(name for task in TASKS for name in registry.names(task, "tables")) or "none",
+    prediction="|".join(every(None, "predictions")) or "none",
+    device="cpu|gpu",
+
+
+def entry(wildcards):
+    """Resolved configuration of a data set."""
+    return TASKS[wildcards.task]["datasets"][wildcards.dataset]
+
+
+def variant(wildcards):
+    """Resolved configuration of a variant, as far as it makes the result."""
+    keep = ("model", "args", "fit", "augment", "init_from")
+    return {key: value for key, value in TASKS[wildcards.task]["variants"][wildcards.variant].items() if key in keep}
+
+
+def runs(task):
+    """``dataset, variant, seed`` of every run of a task."""
+    return [
+        (dataset, name, seed)
+        for name, settings in TASKS[task]["variants"].items()
+        for dataset in settings["datasets"]
+        for seed in TASKS[task]["seeds"]
+    ]
+
+
+def of_runs(pattern, task):
+    """A path pattern for every run of a task."""
+    return [pattern.format(task=task, dataset=d, variant=v, seed=s) for d, v, s in runs(task)]
+
+
+def task_of(table):
+    """The task that makes a table."""
+    return next(task for task in TASKS if table in registry.names(task, "tables"))
+
+
+def code(*modules):
+    """Files of geoml that a result depends on; Snakemake compares their content."""
+    return registry.sources(*modules)
+
+
+def model_file(task, reference):
+    """Path of a model given as a file or as a run."""
+    source = model_source(reference)
+    if source is None:
+        return reference
+    return "results/models/{}/{}/{}/seed{}/model.keras".format(task, *source)
+
+
+def more_each_try(amount):
+    """Twice, three times ... the amount when a job is tried again."""
+
+    def resource(wildcards, attempt):
+        return amount * attempt
+
+    return resource
+
+
+def gpus(device):
+    """GPUs that a job on ``device`` needs."""
+    return 1 if device == "gpu" else 0
+
+
+TABLES = [f"results/tables/{table}.csv" for task in TASKS for table in registry.names(task, "tables")]
+FIGURES = [f"results/figures/{task}" for task in TASKS if registry.has_part(task, "figures")]
+PREDICTIONS = [f"results/predictions/{task}/{name}" for task in TASKS for name in TASKS[task]["predictions"]]

@@ -1,0 +1,102 @@
+# From nothing, a download or a user's folder to prepared data sets.
+
+
+def source_marker(wildcards):
+    """What a data set is prepared from: its own source, or the prepared members of a pool."""
+    settings = entry(wildcards)
+    kind = {"synthetic": "generated", "url": "fetched", "path": "linked"}
+    if settings["source"] == "pool":
+        return expand(
+            "results/data/{task}/{member}/dataset.json",
+            task=wildcards.task,
+            member=settings["members"],
+        )
+    return [f"data/{wildcards.task}/{wildcards.dataset}/{kind[settings['source']]}.json"]
+
+
+def reader_code(wildcards):
+    """Code that makes a prepared data set."""
+    reader = entry(wildcards).get("reader")
+    modules = ["geoml.prepare", f"geoml.tasks.{wildcards.task}.task"]
+    return code(*modules, *([f"geoml.tasks.{wildcards.task}.datasets.{reader}"] if reader else []))
+
+
+rule generate_dataset:
+    input:
+        code=lambda wildcards: code(f"geoml.tasks.{wildcards.task}.synthetic"),
+    output:
+        marker="data/{task}/{dataset}/generated.json",
+    log:
+        "logs/generate_dataset/{task}/{dataset}.log",
+    benchmark:
+        "results/benchmarks/generate_dataset/{task}/{dataset}.jsonl"
+    conda:
+        "../environment.yml"
+    resources:
+        mem_mb=more_each_try(2000),
+        runtime=more_each_try(60),
+    params:
+        entry=lambda wildcards: {key: entry(wildcards).get(key) for key in ("rows", "seed", "reader")},
+    message:
+        "Make synthetic {wildcards.dataset} data for {wildcards.task}"
+    script:
+        "../workflow_scripts/generate_dataset.py"
+
+
+rule fetch_dataset:
+    output:
+        marker="data/{task}/{dataset}/fetched.json",
+    log:
+        "logs/fetch_dataset/{task}/{dataset}.log",
+    retries: 3
+    conda:
+        "../environment.yml"
+    params:
+        entry=lambda wildcards: {"files": entry(wildcards)["files"]},
+    localrule: True
+    message:
+        "Download {wildcards.dataset} for {wildcards.task}"
+    script:
+        "../workflow_scripts/fetch_dataset.py"
+
+
+rule link_dataset:
+    output:
+        marker="data/{task}/{dataset}/linked.json",
+    log:
+        "logs/link_dataset/{task}/{dataset}.log",
+    conda:
+        "../environment.yml"
+    params:
+        entry=lambda wildcards: {"path": entry(wildcards)["path"]},
+    localrule: True
+    message:
+        "List the files of {wildcards.dataset} for {wildcards.task}"
+    script:
+        "../workflow_scripts/link_dataset.py"
+
+
+rule prepare_dataset:
+    input:
+        source=source_marker,
+        code=reader_code,
+    output:
+        inputs=f"{DATA}/inputs.npy",
+        samples=f"{DATA}/samples.h5",
+        rejected=f"{DATA}/rejected.csv",
+        meta=f"{DATA}/dataset.json",
+    log:
+        "logs/prepare_dataset/{task}/{dataset}.log",
+    benchmark:
+        "results/benchmarks/prepare_dataset/{task}/{dataset}.jsonl"
+    conda:
+        "../environment.yml"
+    resources:
+        mem_mb=more_each_try(4000),
+        runtime=more_each_try(240),
+    params:
+        entry=entry,
+    message:
+        "Prepare {wildcards.dataset} for {wildcards.task}"
+    script:
+        "../workflow_scripts/prepare_dataset.py"

@@ -1,0 +1,51 @@
+# One job a run: test on the own data set and on all others, score, draw.
+
+
+def test_sets(wildcards, kind):
+    """Prepared data sets a run is tested on: all of its task, except that pools are tested on by their own runs only."""
+    datasets = TASKS[wildcards.task]["datasets"]
+    names = [name for name, settings in datasets.items() if settings["source"] != "pool" or name == wildcards.dataset]
+    return [f"results/data/{wildcards.task}/{name}/{kind}" for name in names]
+
+
+rule evaluate:
+    input:
+        model=ancient(f"results/models/{RUN}/model.keras"),
+        record=f"results/models/{RUN}/training.json",
+        history=ancient(f"results/models/{RUN}/history.csv"),
+        data=lambda wildcards: test_sets(wildcards, "dataset.json"),
+        arrays=ancient(lambda wildcards: test_sets(wildcards, "inputs.npy")),
+        samples=ancient(lambda wildcards: test_sets(wildcards, "samples.h5")),
+        code=lambda wildcards: code(
+            "geoml.evaluate",
+            *(f"geoml.tasks.{wildcards.task}.{part}" for part in ("task", "evaluation", "figures")),
+        ),
+    output:
+        metrics=f"results/evaluation/{RUN}/metrics.json",
+        predictions=f"results/evaluation/{RUN}/predictions.csv.gz",
+        figures=report(
+            directory(f"results/evaluation/{RUN}/figures"),
+            patterns=["{figure}.png"],
+            caption="../config/report/run_figure.rst",
+            category="{task}",
+            subcategory="runs",
+            labels={
+                "data set": "{dataset}",
+                "model": "{variant}",
+                "seed": "{seed}",
+                "figure": "{figure}",
+            },
+        ),
+    log:
+        f"logs/evaluate/{RUN}.log",
+    benchmark:
+        f"results/benchmarks/evaluate/{RUN}.jsonl"
+    conda:
+        "../environment.yml"
+    resources:
+        mem_mb=more_each_try(4000),
+        runtime=more_each_try(60),
+    message:
+        "Evaluate {wildcards.variant} trained on {wildcards.dataset} (seed {wildcards.seed})"
+    script:
+        "../workflow_scripts/evaluate.py"

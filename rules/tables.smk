@@ -1,0 +1,74 @@
+# Tables over all runs of a task, and the figures drawn from them.
+
+
+def timings(task):
+    """Timings of the devices that nothing is trained on."""
+    return [
+        f"results/timing/{task}/{dataset}/{name}/{device}.json"
+        for dataset, name in sorted({run[:2] for run in runs(task)})
+        for device in CONFIG["devices"][1:]
+    ]
+
+
+rule comparison_table:
+    input:
+        metrics=lambda wildcards: of_runs(f"results/evaluation/{RUN}/metrics.json", task_of(wildcards.table)),
+        predictions=lambda wildcards: of_runs(
+            f"results/evaluation/{RUN}/predictions.csv.gz", task_of(wildcards.table)
+        ),
+        timing=lambda wildcards: timings(task_of(wildcards.table)),
+        code=lambda wildcards: code(f"geoml.tasks.{task_of(wildcards.table)}.tables.{wildcards.table}"),
+    output:
+        table=report(
+            "results/tables/{table}.csv",
+            caption="../config/report/table.rst",
+            category="tables",
+            labels={"table": "{table}"},
+        ),
+    log:
+        "logs/comparison_table/{table}.log",
+    benchmark:
+        "results/benchmarks/comparison_table/{table}.jsonl"
+    conda:
+        "../environment.yml"
+    resources:
+        mem_mb=more_each_try(4000),
+        runtime=more_each_try(60),
+    params:
+        task=lambda wildcards: task_of(wildcards.table),
+        columns=lambda wildcards: TASKS[task_of(wildcards.table)]["columns"],
+        runs=lambda wildcards: [list(run) for run in runs(task_of(wildcards.table))],
+    message:
+        "Table {wildcards.table}"
+    script:
+        "../workflow_scripts/comparison_table.py"
+
+
+rule task_figures:
+    input:
+        tables=lambda wildcards: expand(
+            "results/tables/{table}.csv", table=registry.names(wildcards.task, "tables")
+        ),
+        code=lambda wildcards: code(f"geoml.tasks.{wildcards.task}.figures"),
+    output:
+        figures=report(
+            directory("results/figures/{task}"),
+            patterns=["{figure}.png"],
+            caption="../config/report/task_figure.rst",
+            category="{task}",
+            subcategory="comparison",
+            labels={"figure": "{figure}"},
+        ),
+    log:
+        "logs/task_figures/{task}.log",
+    benchmark:
+        "results/benchmarks/task_figures/{task}.jsonl"
+    conda:
+        "../environment.yml"
+    resources:
+        mem_mb=more_each_try(2000),
+        runtime=more_each_try(30),
+    message:
+        "Draw the comparison figures of {wildcards.task}"
+    script:
+        "../workflow_scripts/task_figures.py"

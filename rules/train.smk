@@ -1,0 +1,74 @@
+# One job a run: data set x variant x seed.
+
+
+def training_code(wildcards):
+    """Code that makes a model."""
+    model = TASKS[wildcards.task]["variants"][wildcards.variant]["model"]
+    return code(
+        "geoml.train",
+        f"geoml.tasks.{wildcards.task}.task",
+        f"geoml.tasks.{wildcards.task}.models.{model}",
+    )
+
+
+def start_weights(wildcards):
+    """The model a run starts from, where it starts from one."""
+    reference = TASKS[wildcards.task]["variants"][wildcards.variant].get("init_from")
+    return [model_file(wildcards.task, reference)] if reference else []
+
+
+rule train:
+    input:
+        # The small dataset.json holds the fingerprint: data that are prepared again to the same samples retrain nothing.
+        data=f"{DATA}/dataset.json",
+        arrays=ancient(multiext(f"{DATA}/", "inputs.npy", "samples.h5")),
+        init_from=start_weights,
+        code=training_code,
+    output:
+        model=f"results/models/{RUN}/model.keras",
+        history=f"results/models/{RUN}/history.csv",
+        record=f"results/models/{RUN}/training.json",
+    log:
+        f"logs/train/{RUN}.log",
+    benchmark:
+        f"results/benchmarks/train/{RUN}.jsonl"
+    retries: 2
+    conda:
+        "../environment.yml"
+    resources:
+        mem_mb=more_each_try(4000),
+        runtime=more_each_try(240),
+        gpu=gpus(DEVICE),
+    params:
+        variant=variant,
+        device=DEVICE,
+        checkpoint=f"checkpoints/{RUN}.npz",
+    message:
+        "Train {wildcards.variant} on {wildcards.dataset} (seed {wildcards.seed})"
+    script:
+        "../workflow_scripts/train.py"
+
+
+rule time_training:
+    input:
+        data=f"{DATA}/dataset.json",
+        arrays=ancient(multiext(f"{DATA}/", "inputs.npy", "samples.h5")),
+        code=training_code,
+    output:
+        timing="results/timing/{task}/{dataset}/{variant}/{device}.json",
+    log:
+        "logs/time_training/{task}/{dataset}/{variant}/{device}.log",
+    benchmark:
+        "results/benchmarks/time_training/{task}/{dataset}/{variant}/{device}.jsonl"
+    conda:
+        "../environment.yml"
+    resources:
+        mem_mb=more_each_try(4000),
+        runtime=more_each_try(30),
+        gpu=lambda wildcards: gpus(wildcards.device),
+    params:
+        variant=variant,
+    message:
+        "Time {wildcards.variant} on {wildcards.dataset} with {wildcards.device}"
+    script:
+        "../workflow_scripts/time_training.py"

@@ -1,0 +1,20 @@
+"""Train one variant on one data set with one seed."""
+
+from pathlib import Path
+
+from geoml.logs import log_to
+from geoml.train import train
+
+with log_to(snakemake.log[0]):
+    train(
+        {**dict(snakemake.wildcards.items()), "seed": int(snakemake.wildcards.seed)},
+        snakemake.params.variant,
+        Path(snakemake.input.data).parent,
+        Path(snakemake.output.model),
+        Path(snakemake.output.history),
+        Path(snakemake.output.record),
+        Path(snakemake.params.checkpoint),
+        device=snakemake.params.device,
+        threads=snakemake.threads,
+        init_from=Path(snakemake.input.init_from[0]) if snakemake.input.init_from else None,
+    )
