@@ -3,6 +3,7 @@
 import os
 
 from geoml.errors import InputError
+from geoml.logs import quiet
 from geoml.provenance import cpu_name
 
 
@@ -20,9 +21,11 @@ def use_device(device: str, threads: int = 1) -> str:
         InputError: a GPU is asked for and there is none that Keras can use.
     """
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
-    import keras
+    with quiet():
+        import keras
 
-    name, seen = {"tensorflow": _tensorflow, "jax": _jax, "torch": _torch}[keras.backend.backend()](device, threads)
+        start = {"tensorflow": _tensorflow, "jax": _jax, "torch": _torch}[keras.backend.backend()]
+        name, seen = start(device, threads)
     if not name:
         raise InputError(
             "devices", device, "a GPU that Keras can use", f"none with the {keras.backend.backend()} backend ({seen})",

@@ -56,9 +56,12 @@ def resolve(config: dict[str, Any], where: object = "config") -> dict[str, Any]:
                 where, f"tasks.{task}", "a known task", repr(task), registry.closest(task, registry.tasks())
             )
         own = task_schema(task)
+        given = config["tasks"][task]  # differences are over the task's settings, not over the schema's defaults
         for name, entry in settings["datasets"].items():
+            entry["split"] = settings["split"] | given["datasets"][name].get("split", {})
             _resolve_dataset(task, name, entry, settings, own, f"{at}.datasets.{name}")
         for name, entry in settings["variants"].items():
+            entry["fit"] = settings["fit"] | given["variants"][name].get("fit", {})
             _resolve_variant(task, name, entry, settings, own, schema, f"{at}.variants.{name}")
         _check_columns(task, settings["columns"], at)
         for name, entry in settings["predictions"].items():
@@ -89,6 +92,16 @@ def with_defaults(value: Any, schema: dict[str, Any], root: dict[str, Any]) -> A
         if key not in filled and "default" in part:
             filled[key] = with_defaults(part["default"], part, root)
     return filled
+
+
+def number(text: str) -> Any:
+    """A command-line value as YAML would read it: 20 is a number, val_accuracy is not."""
+    for kind in (int, float):
+        try:
+            return kind(text)
+        except ValueError:
+            continue
+    return text
 
 
 def model_source(reference: str) -> tuple[str, str, str] | None:
@@ -168,7 +181,6 @@ def _resolve_dataset(
                 registry.closest(entry["reader"], readers) + " Give `reader:` where the data set has another name.",
             )  # fmt: skip
     entry["prepare"] = _own(entry.get("prepare", {}), settings["prepare"], own["prepare"], at, "prepare")
-    entry["split"] = settings["split"] | entry.get("split", {})
 
 
 def _resolve_variant(
@@ -205,7 +217,6 @@ def _resolve_variant(
             raise InputError(
                 at, "datasets", "data sets of this task", repr(dataset), registry.closest(dataset, settings["datasets"])
             )
-    entry["fit"] = settings["fit"] | entry.get("fit", {})
     entry["augment"] = _own(entry.get("augment", {}), settings["augment"], own["augment"], at, "augment")
     if "init_from" in entry:
         _check_model(entry["init_from"], settings, at, "init_from")

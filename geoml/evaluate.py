@@ -1,4 +1,4 @@
-"""Test one trained run: on its own test set and, for the cross-dataset matrix, on those of the task's other data sets."""
+"""Test one trained run: on its own test set and, for the cross-dataset matrix, on those of the other data sets."""
 
 import csv
 import math
@@ -71,7 +71,8 @@ def evaluate(model_path: Path, tests: list[Path], folder: Path, *, threads: int 
         history = {
             name: [float(row[name]) for row in rows] for rows in [list(csv.DictReader(file))] for name in rows[0]
         }
-    registry.load_task(model.meta["task"], "figures").draw_run(figures, content, history, examples)
+    if registry.has_part(model.meta["task"], "figures"):
+        registry.load_task(model.meta["task"], "figures").draw_run(figures, content, history, examples)
     write_json(folder / "metrics.json", content)
     return content
 

@@ -6,6 +6,7 @@ from typing import Any
 
 from geoml import models, registry
 from geoml.errors import InputError
+from geoml.files import read_json
 
 
 def predict(
@@ -31,3 +32,16 @@ def predict(
         raise InputError(model, "task", task, meta["task"])
     use_device("cpu")
     return registry.load_task(task, "predict").from_model(models.load(model), inputs, picks, out, **settings)
+
+
+def best_model(task: str, folder: Path = Path("results/models")) -> Path:
+    """The trained model of a task with the best validation score.
+
+    Raises:
+        InputError: nothing has been trained yet.
+    """
+    records = {path: read_json(path) for path in sorted(folder.glob(f"{task}/*/*/seed*/training.json"))}
+    if not records:
+        raise InputError(folder / task, "--model", "a trained model", "none", "Train one, or give --model FILE.")
+    path = max(records, key=lambda p: records[p]["best_score"])
+    return path.with_name("model.keras")

@@ -25,23 +25,22 @@ def generate(task: str, entry: dict[str, Any], marker: Path) -> None:
 
 
 def link(entry: dict[str, Any], marker: Path) -> None:
-    """Note which files a user's folder holds, so that a change of them is seen.
+    """Note which files a user's folder holds, so that a change of them is seen."""
+    folder = Path(entry["path"]).expanduser()
+    write_json(marker, {"folder": str(folder), "source": "path", "files": listing(folder, marker.parent)})
+
+
+def listing(folder: Path, where: object) -> dict[str, list[int]]:
+    """Size and time of every file in a folder.
 
     Raises:
         InputError: there is no such folder, or it is empty.
     """
-    folder = Path(entry["path"]).expanduser()
     files = sorted(path for path in folder.rglob("*") if path.is_file()) if folder.is_dir() else []
     if not files:
-        raise InputError(
-            folder,
-            "path",
-            "a folder with the source files",
-            "nothing there",
-            f"Set it in the config ({marker.parent}).",
-        )
-    listing = {str(path.relative_to(folder)): [path.stat().st_size, path.stat().st_mtime_ns] for path in files}
-    write_json(marker, {"folder": str(folder), "source": "path", "files": listing})
+        raise InputError(folder, "path", "a folder with the source files", "nothing there", f"Set it for {where}.")
+    stats = {str(path.relative_to(folder)): path.stat() for path in files}
+    return {name: [stat.st_size, stat.st_mtime_ns] for name, stat in stats.items()}
 
 
 def fetch(entry: dict[str, Any], marker: Path) -> None:

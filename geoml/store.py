@@ -198,6 +198,11 @@ class Store:
             table = {name: file[name][()] for name in file}
         return {name: v.astype("U") if v.dtype.kind == "S" else v for name, v in table.items()}
 
+    def rejected(self) -> list[tuple[str, str]]:
+        """``(id, reason)`` of what was left out."""
+        with open(self.folder / "rejected.csv", newline="", encoding="utf-8") as file:
+            return [(row["id"], row["reason"]) for row in csv.DictReader(file)]
+
     def rows(self, split: str) -> np.ndarray:
         """Row numbers of one split (``train``, ``val`` or ``test``), ascending."""
         return np.flatnonzero(self.samples["split"] == SPLITS.index(split))

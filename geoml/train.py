@@ -110,6 +110,7 @@ def train(
         "split_hash": store.meta["split_hash"],
         "citation": store.meta["citation"],
     }
+    meta |= part.calibrate(models.Model(network, meta), store)
     models.save(model_path, network, meta)
     _write_history(history_path, state.history)
     content = record(
@@ -122,6 +123,7 @@ def train(
         data_source=store.meta["data_source"],
         epochs=len(state.history),
         best_epoch=state.best_epoch,
+        best_score=state.best_score,
         stopped_by=stopped_by,
         resumed=state.resumed,
         parameters=network.count_params(),

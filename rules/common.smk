@@ -1,4 +1,5 @@
 # Names, paths and input functions. Only light modules here: every cluster job parses this file again.
+import os
 import sys
 from pathlib import Path
 
@@ -67,7 +68,7 @@ def task_of(table):
 
 def code(*modules):
     """Files of geoml that a result depends on; Snakemake compares their content."""
-    return registry.sources(*modules)
+    return [os.path.relpath(path) for path in registry.sources(*modules)]  # so that the project can be moved
 
 
 def model_file(task, reference):
@@ -85,6 +86,12 @@ def more_each_try(amount):
         return amount * attempt
 
     return resource
+
+
+def score_modules(task):
+    """Modules of all scores of a task; they are found by name, so no import shows them."""
+    own = [f"geoml.tasks.{task}.metrics.{name}" for name in registry.names(task, "metrics")]
+    return own + [f"geoml.metrics.{name}" for name in registry.generic("metrics")]
 
 
 def gpus(device):

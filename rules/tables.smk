@@ -17,7 +17,10 @@ rule comparison_table:
             f"results/evaluation/{RUN}/predictions.csv.gz", task_of(wildcards.table)
         ),
         timing=lambda wildcards: timings(task_of(wildcards.table)),
-        code=lambda wildcards: code(f"geoml.tasks.{task_of(wildcards.table)}.tables.{wildcards.table}"),
+        code=lambda wildcards: code(
+            f"geoml.tasks.{task_of(wildcards.table)}.tables.{wildcards.table}",
+            *score_modules(task_of(wildcards.table)),
+        ),
     output:
         table=report(
             "results/tables/{table}.csv",

@@ -81,6 +81,17 @@ def evaluate(
     return _plain(content)
 
 
+def threshold(validation: Predictions) -> float | None:
+    """The lowest confidence at which 99 % of the readings of up or down validation traces are right.
+
+    Traces that the analyst left unread do not count: many of them are clear, and a reading there is not known to be
+    wrong. None where no confidence reaches it.
+    """
+    values, _, right = selective_area.curve(validation.take(validation.truth != UNKNOWN))
+    reached = np.flatnonzero(right >= WANTED_ACCURACY)
+    return float(values[reached[-1]]) if len(reached) else None
+
+
 def temperature(p: Predictions) -> float:
     """The T that makes ``softmax(log p / T)`` most likely (Guo et al. 2017); above 1 makes less sure."""
     from scipy.optimize import minimize_scalar

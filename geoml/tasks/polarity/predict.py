@@ -6,12 +6,15 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from glob import escape
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from geoml.errors import InputError
-from geoml.tasks.polarity import outputs, picks, reversals, windows
+from geoml.tasks.polarity import outputs, picks, reversals, task, windows
+
+if TYPE_CHECKING:
+    from geoml.models import Model
 
 P_INDEX = 1000  # of the P pick in a segment of 2000 samples
 _BATCH = 1024  # segments judged together: 16 MB, and enough to keep a model busy
@@ -65,6 +68,22 @@ class _Cut:
     segment: np.ndarray
     first: int
     last: int
+
+
+def from_model(
+    model: "Model", inputs: Sequence[Path], picks_path: Path | None, out: Path, *, reversals: Path | None = None
+) -> Summary:
+    """:func:`predict` with a model of ours, which knows its preprocessing and its threshold."""
+    return predict(
+        inputs,
+        picks_path,
+        out,
+        probabilities=lambda samples: task.outputs(model, samples),
+        settings=model.meta["prepare"],
+        threshold=model.meta["threshold"] or 0.0,
+        model_name="/".join(map(str, model.meta["run"].values())),
+        reversals=reversals,
+    )
 
 
 def predict(

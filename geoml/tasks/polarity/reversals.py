@@ -4,6 +4,8 @@ from pathlib import Path
 
 import numpy as np
 
+from geoml.errors import InputError
+
 COLUMNS = ("network", "station", "location", "channel", "start_date", "end_date")
 
 
@@ -18,7 +20,6 @@ def load(path: str | Path) -> dict[str, np.ndarray]:
     """
     import pandas as pd
 
-    from geoml.errors import InputError
     from geoml.tasks.polarity.sources import read_csv, seconds, text
 
     path = Path(path)

@@ -44,6 +44,16 @@ class Piece:
     reasons: np.ndarray | None = None
     rejected: list[tuple[str, str]] = field(default_factory=list)
 
+    def drop_unusable(self) -> list[tuple[str, str]]:
+        """Take the rows with a reason out; their ids and reasons."""
+        if self.reasons is None or not (bad := self.reasons != "").any():
+            return []
+        out = list(zip(self.columns["id"][bad].tolist(), self.reasons[bad].tolist(), strict=True))
+        self.waveforms, self.columns = self.waveforms[~bad], {key: v[~bad] for key, v in self.columns.items()}
+        self.first = None if self.first is None else self.first[~bad]
+        self.last = None if self.last is None else self.last[~bad]
+        return out
+
 
 def blocks(pieces: Iterable[Piece], settings: dict[str, Any]) -> Iterator[Block]:
     """Undo known station reversals, condition the traces, and set aside those that cannot be used."""
@@ -51,26 +61,22 @@ def blocks(pieces: Iterable[Piece], settings: dict[str, Any]) -> Iterator[Block]
         raise InputError("settings", "rate_hz", f"{windows.RATE_HZ:g}, the common rate", settings["rate_hz"])
     table = reversals.load(settings["reversals"]) if settings["reversals"] else None
     for piece in pieces:
-        columns = dict(piece.columns)
+        rejected = piece.rejected + piece.drop_unusable()
+        waveforms, columns = piece.waveforms, dict(piece.columns)
         network, location = columns.pop("network"), columns.pop("location")
-        waveforms = piece.waveforms
         if table is not None:
             where = network, columns["station"], columns["channel"], columns["time"], location
             waveforms = waveforms * reversals.signs(table, *where)[:, None]
         inputs, measured, reasons = windows.prepare(waveforms, piece.p_index, settings, piece.first, piece.last)
-        if piece.reasons is not None:
-            reasons = np.where(piece.reasons != "", piece.reasons, reasons)
-        keep = reasons == ""
         columns["station"] = np.where(network == "", columns["station"], join(network, columns["station"]))
         columns["label"] = columns["label"].astype(np.int8)
         for name in ("magnitude", "distance_km"):
             columns[name] = columns[name].astype(np.float32)
-        rejected = list(zip(columns["id"][~keep].tolist(), reasons[~keep].tolist(), strict=True))
-        if not keep.all():
-            inputs = inputs[keep]
-            columns = {name: values[keep] for name, values in columns.items()}
-            measured = {name: values[keep] for name, values in measured.items()}
-        yield Block(inputs, columns | measured, piece.rejected + rejected)
+        columns |= measured
+        if (bad := reasons != "").any():
+            rejected += zip(columns["id"][bad].tolist(), reasons[bad].tolist(), strict=True)
+            inputs, columns = inputs[~bad], {name: values[~bad] for name, values in columns.items()}
+        yield Block(inputs, columns, rejected)
 
 
 def join(left: np.ndarray, right: np.ndarray, by: str = ".") -> np.ndarray:

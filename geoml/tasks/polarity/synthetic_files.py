@@ -16,7 +16,8 @@ from geoml.files import atomic
 from geoml.tasks.polarity.synthetic import FLAVOURS, RATE_HZ, Table
 
 Chunks = Iterator[tuple[Table, np.ndarray]]
-_COMPRESSED: dict[str, Any] = {"compression": "lzf", "shuffle": True, "track_times": False}
+# gzip and not lzf: what lzf writes depends on what its memory held before.
+_COMPRESSED: dict[str, Any] = {"compression": "gzip", "compression_opts": 1, "shuffle": True, "track_times": False}
 _LIMIT = 2**23 - 1  # counts of a 24-bit digitiser
 
 

@@ -99,7 +99,8 @@ def evaluate(
     samples = {name: values[rows] for name, values in store.samples.items()}
     details = evaluation.evaluate(samples, probabilities, test, validation)
     right = test.decided == test.truth
-    shown = np.concatenate([np.flatnonzero(right)[:6], np.flatnonzero(~right)[:6]])
+    kinds = [(test.truth == k) & (right == hit) for hit in (True, False) for k in range(len(CLASSES))]
+    shown = np.concatenate([np.flatnonzero(kind)[:2] for kind in kinds])
     wave = network_input(store.inputs[rows[shown]], model.meta)
     examples = {"windows": wave[:, :, 0], "truth": test.truth[shown], "probabilities": test.output[shown]}
     if "attention" in {layer.name for layer in model.network.layers}:
@@ -123,6 +124,13 @@ def monitor(y: dict[str, np.ndarray], outputs: dict[str, np.ndarray]) -> dict[st
 def model_meta(meta: dict[str, Any]) -> dict[str, Any]:
     """What a model file must say beside the generic facts, for prediction anywhere."""
     return {"prepare": meta["prepare"], "rate_hz": RATE_HZ, "pick_sample": augment.PICK, "stored_pick_sample": BEFORE}
+
+
+def calibrate(model: Any, store: "Store") -> dict[str, Any]:
+    """The confidence below which a reading is answered N (see :func:`evaluation.threshold`)."""
+    rows = store.rows("val")
+    validation = Predictions(rows, truth(store, rows), outputs(model, store.inputs[rows]), CLASSES)
+    return {"threshold": evaluation.threshold(validation)}
 
 
 def audit(columns: dict[str, np.ndarray], where: str) -> dict[str, Any]:

@@ -15,9 +15,8 @@ BEFORE = AFTER = 300  # stored sample: P-300 .. P+300
 LEAD = TAIL = 1000  # segment that is filtered: P-1000 .. P+1000, so that edge transients stay outside the sample
 EDGE = 50  # real samples that a trace must have on either side of P; the rest may be padded
 
-# High-pass before SNR and first break. The card gives 1 Hz; order 4 is the one that repeats its count on the Kumamoto
-# example: 58 of 60, both errors at N.NGSH (order 2: 60).
-_HEARING_HZ, _HEARING_ORDER = 1.0, 4
+# High-pass before SNR and first break: 1 Hz (card, section 9), of the order that samples have by default.
+_HEARING_HZ, _HEARING_ORDER = 1.0, 2
 _CHUNK = 1024  # rows filtered at a time, in float64
 _CLIP_RUN = 8  # equal extreme samples in a row that are too many to be a wave ...
 _CLIP_STEP = 0.02  # ... when the trace jumps on or off them by this share of its range (coarse counts do not)
@@ -192,7 +191,7 @@ def _unusable(raw: np.ndarray, p: int, first: np.ndarray, last: np.ndarray) -> n
 
 def _has_plateau(at: np.ndarray, jump: np.ndarray) -> np.ndarray:
     """(n,) bool: a run of samples at the extreme value, ``at`` (n, m), that begins or ends with a ``jump`` (n, m-1)."""
-    run = np.lib.stride_tricks.sliding_window_view(at, _CLIP_RUN, axis=1).all(axis=-1)
+    run = np.asarray(np.lib.stride_tricks.sliding_window_view(at, _CLIP_RUN, axis=1).all(axis=-1))
     begins = run[:, 1:] & jump[:, : run.shape[1] - 1]
     ends = run[:, :-1] & jump[:, _CLIP_RUN - 1 :]
     return (begins | ends).any(axis=1)

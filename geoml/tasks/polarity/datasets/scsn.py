@@ -27,7 +27,7 @@ DOWNLOADS = [
     (_PLACE + "pick_test.hdf5", "picking set with polarity in the key fm, official test set"),
 ]
 CODE = {"0": "U", "1": "D", "2": "N"}  # disputed (card, section 2.1): hence the audit, and settings["labels"]
-SAMPLES = 600
+SAMPLES, _P = 600, 300
 
 
 def read(folder: Path, settings: dict[str, Any]) -> Iterator[Block]:
@@ -60,36 +60,30 @@ def _read_file(file: "h5py.File", path: Path, settings: dict[str, Any]) -> Itera
         if len(values) != len(waveforms):
             raise InputError(path, f"length of {values.name[1:]!r}", f"{len(waveforms)}, as 'X'", len(values))
     name = path.name[path.name.index("pick_" if "pick_" in path.name else "fm_") :]
-    split = "test" if "test" in name else "train"
     warned = False
     for start in range(0, len(waveforms), _step(waveforms)):
         rows = slice(start, min(start + _step(waveforms), len(waveforms)))
         found = {key: values[rows] for key, values in keys.items()}
         n = rows.stop - rows.start
-        codes = sources.labels(found["label"], CODE, settings, path, label_key)
-        piece = sources.Piece(
-            waveforms[rows].astype(np.float32, copy=False),
-            SAMPLES // 2,
-            {
-                "id": np.array([f"{name}:{row}" for row in range(rows.start, rows.stop)]),
-                "group": np.array([str(event) for event in found["evids"].tolist()]),
-                **_channels(found["sncls"]),
-                "label": codes,
-                "time": np.full(n, np.nan),
-                "magnitude": found["mag"],
-                "distance_km": found["dist"],
-                "onset": np.full(n, ""),
-                "official_split": np.full(n, split),
-            },
-        )
+        columns = {
+            "id": np.array([f"{name}:{row}" for row in range(rows.start, rows.stop)]),
+            "group": np.array([str(event) for event in found["evids"].tolist()]),
+            **_channels(found["sncls"]),
+            "label": sources.labels(found["label"], CODE, settings, path, label_key),
+            "time": np.full(n, np.nan),
+            "magnitude": found["mag"],
+            "distance_km": found["dist"],
+            "onset": np.full(n, ""),
+            "official_split": np.full(n, "test" if "test" in name else "train"),
+        }
+        piece = sources.Piece(waveforms[rows].astype(np.float32, copy=False), _P, columns)
         if with_picks:
             p = np.rint(np.nan_to_num(found["p"], nan=-1) * windows.RATE_HZ).astype(int)
-            if (p != SAMPLES // 2).any():
+            if (p != _P).any():
                 if not warned:
                     logging.getLogger(__name__).warning("%s: P is not at 3.0 s throughout; Y is followed", path)
                 warned = True
-                cut = windows.segments(piece.waveforms, p)
-                piece.waveforms, piece.first, piece.last, piece.reasons = cut
+                piece.waveforms, piece.first, piece.last, piece.reasons = windows.segments(piece.waveforms, p)
                 piece.p_index = windows.LEAD
         yield piece
 

@@ -1,0 +1,113 @@
+"""The command ``geoml``: train, predict, validate and describe without Snakemake.
+
+Nothing heavy is imported before a command needs it, so that ``geoml --help`` answers at once.
+"""
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from geoml import __version__, registry
+from geoml.errors import InputError
+
+_CONFIG = "config/config.yaml"
+_FIT = ("epochs", "batch_size", "learning_rate", "schedule", "patience", "monitor", "monitor_mode", "loss")
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line; 0 when all went well, 2 when an input cannot be used."""
+    options = _parser().parse_args(arguments)
+    if "run" not in options:
+        _parser().print_help()
+        return 0
+    try:
+        options.run(options)
+    except InputError as error:
+        print(f"geoml: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("geoml: stopped", file=sys.stderr)
+        return 130
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="geoml", description="Deep learning in the geosciences, one model at a time.")
+    parser.add_argument("--version", action="version", version=__version__)
+    commands = parser.add_subparsers(title="commands", metavar="COMMAND")
+
+    train = commands.add_parser("train", help="train one network on one data set of the configuration")
+    train.set_defaults(run=_train)
+    train.add_argument("task", choices=registry.tasks())
+    train.add_argument("--dataset", required=True, help="name of a data set in the configuration")
+    train.add_argument("--model_name", required=True, help="a file of geoml/tasks/TASK/models/")
+    train.add_argument("--save_name", help="name of results/models/manual/NAME.keras (default: MODEL_DATASET)")
+    train.add_argument("--GPU", "--gpu", metavar="NUMBER", help="train on this GPU; without it, on the CPU")
+    train.add_argument("--seed", type=int, default=0)
+    train.add_argument("--init_from", type=Path, metavar="FILE", help="model file to start from (fine-tuning)")
+    train.add_argument("--threads", type=int, default=1, help="CPU threads (default: %(default)s)")
+    for name in _FIT:
+        train.add_argument(f"--{name}", help="as `fit` in the configuration (default: the task's)")
+    _config(train)
+
+    predict = commands.add_parser("predict", help="use a trained model on your own files")
+    predict.set_defaults(run=_predict)
+    predict.add_argument("task", choices=registry.tasks())
+    predict.add_argument("inputs", nargs="+", type=Path, metavar="INPUT", help="files or folders")
+    predict.add_argument("--model", type=Path, metavar="FILE", help="model file (default: the task's best run)")
+    predict.add_argument("--picks", type=Path, metavar="FILE", help="table of picks: CSV or QuakeML")
+    predict.add_argument("--reversals", type=Path, metavar="FILE", help="stations with reversed polarity, CSV")
+    predict.add_argument("-o", "--out", required=True, type=Path, help="a .csv file, or a folder for all outputs")
+
+    validate = commands.add_parser("validate", help="check a configuration and its data")
+    validate.set_defaults(run=_validate)
+    validate.add_argument("config", type=Path)
+
+    describe = commands.add_parser("describe", help="say what is in a data set, preparing it if need be")
+    describe.set_defaults(run=_describe)
+    describe.add_argument("task", choices=registry.tasks())
+    describe.add_argument("dataset", help="name of a data set in the configuration, or a folder")
+    describe.add_argument("--reader", help="with a folder: file of geoml/tasks/TASK/datasets/ that reads it")
+    _config(describe)
+    return parser
+
+
+def _config(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--config", default=_CONFIG, help="configuration file (default: %(default)s)")
+
+
+def _train(options: argparse.Namespace) -> None:
+    from geoml import config, manual
+
+    content = config.read(options.config)
+    fit = {name: config.number(getattr(options, name)) for name in _FIT if getattr(options, name) is not None}
+    path = manual.train(
+        content, options.config, options.task, options.dataset, options.model_name, fit,
+        save_name=options.save_name, seed=options.seed, gpu=options.GPU, init_from=options.init_from,
+        threads=options.threads,
+    )  # fmt: skip
+    print(f"wrote {path}")
+
+
+def _predict(options: argparse.Namespace) -> None:
+    from geoml.predict import best_model, predict
+
+    more: dict[str, Any] = {"reversals": options.reversals} if options.reversals else {}
+    model = options.model or best_model(options.task)
+    print(predict(options.task, options.inputs, options.out, model, picks=options.picks, **more))
+
+
+def _validate(options: argparse.Namespace) -> None:
+    from geoml import config, manual
+
+    for line in manual.check(config.resolve(config.read(options.config), options.config)):
+        print(line)
+
+
+def _describe(options: argparse.Namespace) -> None:
+    from geoml import config, manual
+
+    content = config.read(options.config)
+    print(manual.describe(content, options.config, options.task, options.dataset, options.reader))
