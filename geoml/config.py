@@ -143,11 +143,12 @@ def _validate(value: Any, schema: dict[str, Any], where: object, at: str = "") -
             where, place, f"the key {missing!r}", f"only {', '.join(map(repr, error.instance)) or 'nothing'}"
         )
     meaning = error.schema.get("description", "")
-    expected = {
-        "type": f"{error.validator_value}", "enum": f"one of {error.validator_value}", "const": f"{error.validator_value!r}",
-        "pattern": f"text like {error.validator_value}", "minimum": f"at least {error.validator_value}",
-        "maximum": f"at most {error.validator_value}", "exclusiveMinimum": f"more than {error.validator_value}",
-    }.get(error.validator, error.message)  # fmt: skip
+    words = {
+        "type": "", "enum": "one of ", "const": "", "pattern": "text like ", "minimum": "at least ",
+        "maximum": "at most ", "exclusiveMinimum": "more than ",
+    }  # fmt: skip
+    known = error.validator in words
+    expected = f"{words[error.validator]}{error.validator_value}" if known else error.message
     raise InputError(where, place, expected, repr(error.instance), meaning)
 
 

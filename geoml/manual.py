@@ -48,8 +48,8 @@ def train(
     content = deepcopy(content)
     settings = _task(content, where, task)
     variants = settings.setdefault("variants", {})
-    same = next((v for v in variants.values() if v.get("model") == model), {"model": model})
-    variants["manual"] = same | {"fit": same.get("fit", {}) | fit}
+    same: dict[str, Any] = next((v for v in variants.values() if v.get("model") == model), {"model": model})
+    variants["manual"] = {**same, "fit": {**same.get("fit", {}), **fit}}
     resolved = config.resolve(content, where)["tasks"][task]
     _known(dataset, resolved["datasets"], where, task)
     name = save_name or f"{model}_{dataset}"
@@ -158,8 +158,7 @@ def _text(task: str, name: str, columns: dict[str, np.ndarray], rejected: list[t
     if "split" in columns:
         lines.append("split: " + ", ".join(f"{s} {(columns['split'] == k).sum()}" for k, s in enumerate(SPLITS)))
     for label, found in part.audit(columns, name).items():
-        text = ", ".join(f"{k} {v:.3g}" if isinstance(v, float) else f"{k} {v}" for k, v in found.items()) if isinstance(found, dict) else found  # fmt: skip
-        lines.append(f"audit {label}: {text}")
+        lines.append(f"audit {label}: {_plain(found)}")
     lines.append(f"{'column':<16}{'known':>8}{'5 %':>12}{'median':>12}{'95 %':>12}")
     for column, values in columns.items():
         if values.dtype.kind == "f":
@@ -169,6 +168,15 @@ def _text(task: str, name: str, columns: dict[str, np.ndarray], rejected: list[t
     reasons = {reason: sum(r == reason for _, r in rejected) for reason in sorted({r for _, r in rejected})}
     lines += [f"left out {count}: {reason}" for reason, count in reasons.items()]
     return "\n".join(lines)
+
+
+def _plain(found: Any) -> str:
+    if not isinstance(found, dict):
+        return str(found)
+    known = {key: value for key, value in found.items() if value is not None}
+    return ", ".join(
+        f"{key} {value:.3g}" if isinstance(value, float) else f"{key} {value}" for key, value in known.items()
+    )
 
 
 def _source(task: str, dataset: str, entry: dict[str, Any]) -> Path:

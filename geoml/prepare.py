@@ -99,10 +99,11 @@ def _labels(part: Any, columns: dict[str, np.ndarray], where: str) -> dict[str, 
     """Samples of each class in each split; a class without training samples is an error."""
     if not part.CLASSES:
         return {}
+    labels, sets = columns["label"], columns["split"]
     counts = {
-        split: {name: int(((columns["label"] == k) & (columns["split"] == code)).sum()) for k, name in enumerate(part.CLASSES)}
+        split: {name: int(((labels == k) & (sets == code)).sum()) for k, name in enumerate(part.CLASSES)}
         for code, split in enumerate(SPLITS)
-    }  # fmt: skip
+    }
     for name, count in counts["train"].items():
         if not count:
             raise InputError(

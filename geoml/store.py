@@ -5,7 +5,7 @@
     results/data/{task}/{dataset}/inputs.npy     (n, ...) one row a sample, memory-mapped by readers
                                   samples.h5     one HDF5 dataset a column, n values each
                                   rejected.csv   what was left out, and why
-                                  dataset.json   schema, counts, split, fingerprint; written last, so it marks a whole set
+                                  dataset.json   schema, counts, split, fingerprint; written last: it marks a whole set
 """
 
 import csv
@@ -58,7 +58,7 @@ class StoreWriter:
         self._blocks: list[dict[str, np.ndarray]] = []
         self._hashes: list[np.ndarray] = []
         self._seen: set[int] = set()
-        self._shape: tuple[int, ...] | None = None
+        self._shape: tuple[int, ...] = ()
 
     def __enter__(self) -> "StoreWriter":
         self._exit = ExitStack()
@@ -82,7 +82,7 @@ class StoreWriter:
             self.rejected += [(str(i), "duplicate of an earlier sample") for i in columns["id"][~new]]
             inputs, hashes = inputs[new], hashes[new]
             columns = {name: values[new] for name, values in columns.items()}
-        if self._shape is None:
+        if not self._blocks:
             self._shape, self._dtype = inputs.shape[1:], inputs.dtype
         if (inputs.shape[1:], inputs.dtype) != (self._shape, self._dtype):
             raise ValueError(f"block of {inputs.dtype} {inputs.shape[1:]} in a set of {self._dtype} {self._shape}")

@@ -191,8 +191,7 @@ class Batches:
 def one_epoch(network: "keras.Model", batches: Batches, epoch: int) -> dict[str, float]:
     """Train on every batch of an epoch; training loss and metrics, means over the batches."""
     steps = [
-        one_step(network, batch)
-        for batch in progress(batches.epoch(epoch), len(batches), f"batches of epoch {epoch}")
+        one_step(network, batch) for batch in progress(batches.epoch(epoch), len(batches), f"batches of epoch {epoch}")
     ]
     return {name: float(np.mean([step[name] for step in steps])) for name in steps[0]}
 

@@ -99,6 +99,66 @@ def gpus(device):
     return 1 if device == "gpu" else 0
 
 
+def source_marker(wildcards):
+    """What a data set is prepared from: its own source, or the prepared members of a pool."""
+    settings = entry(wildcards)
+    kind = {"synthetic": "generated", "url": "fetched", "path": "linked"}
+    if settings["source"] == "pool":
+        return expand(
+            "results/data/{task}/{member}/dataset.json",
+            task=wildcards.task,
+            member=settings["members"],
+        )
+    return [f"data/{wildcards.task}/{wildcards.dataset}/{kind[settings['source']]}.json"]
+
+
+def reader_code(wildcards):
+    """Code that makes a prepared data set."""
+    reader = entry(wildcards).get("reader")
+    modules = ["geoml.prepare", f"geoml.tasks.{wildcards.task}.task"]
+    return code(
+        *modules,
+        *([f"geoml.tasks.{wildcards.task}.datasets.{reader}"] if reader else []),
+    )
+
+
+def training_code(wildcards):
+    """Code that makes a model."""
+    model = TASKS[wildcards.task]["variants"][wildcards.variant]["model"]
+    return code(
+        "geoml.train",
+        f"geoml.tasks.{wildcards.task}.task",
+        f"geoml.tasks.{wildcards.task}.models.{model}",
+    )
+
+
+def start_weights(wildcards):
+    """The model a run starts from, where it starts from one."""
+    reference = TASKS[wildcards.task]["variants"][wildcards.variant].get("init_from")
+    return [model_file(wildcards.task, reference)] if reference else []
+
+
+def test_sets(wildcards, kind):
+    """Prepared data sets a run is tested on: all of its task, except that pools are tested on by their own runs only."""
+    datasets = TASKS[wildcards.task]["datasets"]
+    names = [name for name, settings in datasets.items() if settings["source"] != "pool" or name == wildcards.dataset]
+    return [f"results/data/{wildcards.task}/{name}/{kind}" for name in names]
+
+
+def timings(task):
+    """Timings of the devices that nothing is trained on."""
+    return [
+        f"results/timing/{task}/{dataset}/{name}/{device}.json"
+        for dataset, name in sorted({run[:2] for run in runs(task)})
+        for device in CONFIG["devices"][1:]
+    ]
+
+
+def prediction(wildcards):
+    """Configuration of a prediction."""
+    return TASKS[wildcards.task]["predictions"][wildcards.prediction]
+
+
 TABLES = [f"results/tables/{table}.csv" for task in TASKS for table in registry.names(task, "tables")]
 FIGURES = [f"results/figures/{task}" for task in TASKS if registry.has_part(task, "figures")]
 PREDICTIONS = [f"results/predictions/{task}/{name}" for task in TASKS for name in TASKS[task]["predictions"]]

@@ -1,26 +1,6 @@
 # From nothing, a download or a user's folder to prepared data sets.
 
 
-def source_marker(wildcards):
-    """What a data set is prepared from: its own source, or the prepared members of a pool."""
-    settings = entry(wildcards)
-    kind = {"synthetic": "generated", "url": "fetched", "path": "linked"}
-    if settings["source"] == "pool":
-        return expand(
-            "results/data/{task}/{member}/dataset.json",
-            task=wildcards.task,
-            member=settings["members"],
-        )
-    return [f"data/{wildcards.task}/{wildcards.dataset}/{kind[settings['source']]}.json"]
-
-
-def reader_code(wildcards):
-    """Code that makes a prepared data set."""
-    reader = entry(wildcards).get("reader")
-    modules = ["geoml.prepare", f"geoml.tasks.{wildcards.task}.task"]
-    return code(*modules, *([f"geoml.tasks.{wildcards.task}.datasets.{reader}"] if reader else []))
-
-
 rule generate_dataset:
     input:
         code=lambda wildcards: code(f"geoml.tasks.{wildcards.task}.synthetic"),
@@ -49,11 +29,11 @@ rule fetch_dataset:
     log:
         "logs/fetch_dataset/{task}/{dataset}.log",
     retries: 3
+    localrule: True
     conda:
         "../environment.yml"
     params:
         entry=lambda wildcards: {"files": entry(wildcards)["files"]},
-    localrule: True
     message:
         "Download {wildcards.dataset} for {wildcards.task}"
     script:
@@ -65,11 +45,11 @@ rule link_dataset:
         marker="data/{task}/{dataset}/linked.json",
     log:
         "logs/link_dataset/{task}/{dataset}.log",
+    localrule: True
     conda:
         "../environment.yml"
     params:
         entry=lambda wildcards: {"path": entry(wildcards)["path"]},
-    localrule: True
     message:
         "List the files of {wildcards.dataset} for {wildcards.task}"
     script:

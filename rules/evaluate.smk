@@ -1,13 +1,6 @@
 # One job a run: test on the own data set and on all others, score, draw.
 
 
-def test_sets(wildcards, kind):
-    """Prepared data sets a run is tested on: all of its task, except that pools are tested on by their own runs only."""
-    datasets = TASKS[wildcards.task]["datasets"]
-    names = [name for name, settings in datasets.items() if settings["source"] != "pool" or name == wildcards.dataset]
-    return [f"results/data/{wildcards.task}/{name}/{kind}" for name in names]
-
-
 rule evaluate:
     input:
         model=ancient(f"results/models/{RUN}/model.keras"),

@@ -1,15 +1,12 @@
 # A trained model on a user's own files.
 
 
-def prediction(wildcards):
-    """Configuration of a prediction."""
-    return TASKS[wildcards.task]["predictions"][wildcards.prediction]
-
-
 rule predict:
     input:
         files=lambda wildcards: prediction(wildcards)["inputs"],
-        tables=lambda wildcards: [prediction(wildcards)[key] for key in ("picks", "reversals") if key in prediction(wildcards)],
+        tables=lambda wildcards: [
+            prediction(wildcards)[key] for key in ("picks", "reversals") if key in prediction(wildcards)
+        ],
         model=lambda wildcards: model_file(wildcards.task, prediction(wildcards)["model"]),
         code=lambda wildcards: code("geoml.predict", f"geoml.tasks.{wildcards.task}.predict"),
     output:

@@ -1,21 +1,10 @@
 # Tables over all runs of a task, and the figures drawn from them.
 
 
-def timings(task):
-    """Timings of the devices that nothing is trained on."""
-    return [
-        f"results/timing/{task}/{dataset}/{name}/{device}.json"
-        for dataset, name in sorted({run[:2] for run in runs(task)})
-        for device in CONFIG["devices"][1:]
-    ]
-
-
 rule comparison_table:
     input:
         metrics=lambda wildcards: of_runs(f"results/evaluation/{RUN}/metrics.json", task_of(wildcards.table)),
-        predictions=lambda wildcards: of_runs(
-            f"results/evaluation/{RUN}/predictions.csv.gz", task_of(wildcards.table)
-        ),
+        predictions=lambda wildcards: of_runs(f"results/evaluation/{RUN}/predictions.csv.gz", task_of(wildcards.table)),
         timing=lambda wildcards: timings(task_of(wildcards.table)),
         code=lambda wildcards: code(
             f"geoml.tasks.{task_of(wildcards.table)}.tables.{wildcards.table}",
@@ -50,7 +39,8 @@ rule comparison_table:
 rule task_figures:
     input:
         tables=lambda wildcards: expand(
-            "results/tables/{table}.csv", table=registry.names(wildcards.task, "tables")
+            "results/tables/{table}.csv",
+            table=registry.names(wildcards.task, "tables"),
         ),
         code=lambda wildcards: code(f"geoml.tasks.{wildcards.task}.figures"),
     output:

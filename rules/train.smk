@@ -1,22 +1,6 @@
 # One job a run: data set x variant x seed.
 
 
-def training_code(wildcards):
-    """Code that makes a model."""
-    model = TASKS[wildcards.task]["variants"][wildcards.variant]["model"]
-    return code(
-        "geoml.train",
-        f"geoml.tasks.{wildcards.task}.task",
-        f"geoml.tasks.{wildcards.task}.models.{model}",
-    )
-
-
-def start_weights(wildcards):
-    """The model a run starts from, where it starts from one."""
-    reference = TASKS[wildcards.task]["variants"][wildcards.variant].get("init_from")
-    return [model_file(wildcards.task, reference)] if reference else []
-
-
 rule train:
     input:
         # The small dataset.json holds the fingerprint: data that are prepared again to the same samples retrain nothing.

@@ -93,7 +93,7 @@ def augment(
 
 
 def with_noise(inputs: np.ndarray, snr_db: float) -> np.ndarray:
-    """Stored samples with noise from before another sample's P, as much as brings the first second after P to ``snr_db``.
+    """Stored samples with noise from before another sample's P, which brings the first second after P to ``snr_db``.
 
     Args:
         inputs: (n, 600) float32; the noise is that of the next sample, so the result is always the same.
