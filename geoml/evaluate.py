@@ -32,13 +32,14 @@ def evaluate(model_path: Path, tests: list[Path], folder: Path, *, threads: int 
 
     use_device("cpu", threads)
     model, training = models.load(model_path), read_json(model_path.parent / "training.json")
-    part = registry.load_task(model.meta["task"])
+    task = model.meta["task"]
+    part = registry.load_task(task)
     own = next(store for store in map(Store, tests) if store.meta["dataset"] == model.meta["run"]["dataset"])
     if own.meta["split_hash"] != model.meta["split_hash"]:
         raise InputError(own.folder, "split", "the split the model was trained with", "another one", "Train again.")
     tested: dict[str, Predictions] = {}
     for store in map(Store, tests):
-        if store.meta["prepare"] != model.meta["prepare"]:
+        if not part.model_meta(store.meta).items() <= model.meta.items():
             log.info("not tested on %s: it is prepared otherwise", store.meta["dataset"])
             continue
         tested[store.meta["dataset"]] = predict(model, part, store, "test")
@@ -49,7 +50,11 @@ def evaluate(model_path: Path, tests: list[Path], folder: Path, *, threads: int 
     clock = Clock()
     part.outputs(model, inputs)
     seconds = clock.read()["wall_s"]
-    details, examples = part.evaluate(model, own, test, predict(model, part, own, "val"))
+    details: dict[str, Any] = {}
+    examples: dict[str, np.ndarray] = {}
+    if registry.has_part(task, "evaluation"):
+        more = registry.load_task(task, "evaluation")
+        details, examples = more.evaluate(model, own, test, predict(model, part, own, "val"))
     content = {
         "run": model.meta["run"],
         "data_source": model.meta["data_source"],
@@ -57,8 +62,8 @@ def evaluate(model_path: Path, tests: list[Path], folder: Path, *, threads: int 
         "n_val": training["n_val"],
         "n_test": len(test),
         "classes": list(part.CLASSES),
-        "scores": {name: _number(metrics.find(model.meta["task"], name, part.CLASSES)(test))
-                   for name in metrics.names(model.meta["task"], part.CLASSES)},
+        "scores": {name: _number(metrics.find(task, name, part.CLASSES)(test))
+                   for name in metrics.names(task, part.CLASSES)},
         "model": {name: training[name] for name in ("parameters", "trainable_parameters")},
         "training": {name: training[name] for name in ("epochs", "stopped_by", "device", "wall_s", "cpu_s")},
         "inference": {"per_s": round(len(inputs) / seconds, 1), "device": "cpu", "threads": threads},
@@ -71,8 +76,8 @@ def evaluate(model_path: Path, tests: list[Path], folder: Path, *, threads: int 
         history = {
             name: [float(row[name]) for row in rows] for rows in [list(csv.DictReader(file))] for name in rows[0]
         }
-    if registry.has_part(model.meta["task"], "figures"):
-        registry.load_task(model.meta["task"], "figures").draw_run(figures, content, history, examples)
+    if registry.has_part(task, "figures"):
+        registry.load_task(task, "figures").draw_run(figures, content, history, examples)
     write_json(folder / "metrics.json", content)
     return content
 

@@ -62,7 +62,7 @@ def pool(task: str, dataset: str, entry: dict[str, Any], members: list[Path], fo
     stores = [Store(member) for member in members]
     where = f"{task}/{dataset}"
     for store in stores[1:]:
-        if store.meta["prepare"] != stores[0].meta["prepare"]:
+        if part.model_meta(store.meta) != part.model_meta(stores[0].meta):
             raise InputError(
                 where,
                 "members",

@@ -7,7 +7,7 @@ import pytest
 
 from geoml.predictions import Predictions
 from geoml.tasks.polarity import evaluation
-from geoml.tasks.polarity.evaluation import evaluate, scale, temperature, wilson
+from geoml.tasks.polarity.evaluation import details, scale, temperature, wilson
 from geoml.tasks.polarity.figures import draw_run, draw_task
 
 CLASSES = ("U", "D", "N")
@@ -45,7 +45,7 @@ def reader_of(p: Predictions):
 @pytest.fixture(scope="module")
 def result() -> dict:
     test = make(300, 0)
-    return evaluate(columns(300), reader_of(test), test, make(300, 1))
+    return details(columns(300), reader_of(test), test, make(300, 1))
 
 
 def test_result_is_json_and_counts_add_up(result) -> None:
@@ -63,7 +63,7 @@ def test_result_is_json_and_counts_add_up(result) -> None:
 def test_values_fall_into_the_right_bin() -> None:
     test = make(300, 0)
     table = columns(300) | {"snr_db": np.full(300, 10.0, np.float32)}
-    assert evaluate(table, reader_of(test), test, test)["by_snr_db"]["bins"][0]["low"] == 10
+    assert details(table, reader_of(test), test, test)["by_snr_db"]["bins"][0]["low"] == 10
 
 
 def test_pick_error_and_noise_curves(result) -> None:
@@ -80,7 +80,7 @@ def test_pick_error_and_noise_curves(result) -> None:
 def test_long_curves_are_capped_and_say_so(monkeypatch) -> None:
     monkeypatch.setattr(evaluation, "MOST_ROWS", 50)
     test = make(300, 0)
-    error = evaluate(columns(300), reader_of(test), test, test)["pick_error"]
+    error = details(columns(300), reader_of(test), test, test)["pick_error"]
     assert error["n"] == 50 < error["of"]
 
 
@@ -91,7 +91,7 @@ def test_selective_threshold_comes_from_validation(result) -> None:
     assert np.all(np.diff(selective["coverage"]) >= 0)
     test, hopeless = make(300, 0), make(300, 1)
     hopeless.truth[:] = 2
-    assert evaluate(columns(300), reader_of(test), test, hopeless)["selective"]["threshold_for_99"] is None
+    assert details(columns(300), reader_of(test), test, hopeless)["selective"]["threshold_for_99"] is None
 
 
 def test_temperature_undoes_overconfidence() -> None:
@@ -99,7 +99,7 @@ def test_temperature_undoes_overconfidence() -> None:
     assert temperature(boastful) == pytest.approx(3 * temperature(fair), rel=0.02)
     scaled = scale(boastful, 3.0)
     assert np.allclose(scaled.output, fair.output, atol=1e-4)
-    calibration = evaluate(columns(4000), reader_of(boastful), boastful, make(4000, 4, sharpness=3.0))["calibration"]
+    calibration = details(columns(4000), reader_of(boastful), boastful, make(4000, 4, sharpness=3.0))["calibration"]
     assert calibration["ece_after"] < calibration["ece_before"]
 
 
@@ -112,7 +112,7 @@ def test_test_set_without_up_or_down(tmp_path) -> None:
     test = make(30, 0)
     test.truth[:] = 2
     table = columns(30) | {"snr_db": np.full(30, np.nan, np.float32)}
-    result = evaluate(table, reader_of(test), test, test)
+    result = details(table, reader_of(test), test, test)
     assert result["strict_ud"]["accuracy"] is None
     assert result["by_snr_db"]["bins"] == []
     json.dumps(result, allow_nan=False)

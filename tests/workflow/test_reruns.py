@@ -48,7 +48,12 @@ def test_a_new_column_redoes_the_table_only(project: Project):
 
 def test_what_changes_no_result_redoes_nothing(project: Project):
     project.config["title"] = "another"
-    for name in ("geoml/logs.py", "workflow_scripts/train.py", "geoml/tasks/polarity/models/cnn_ross.py", "rules/train.smk"):
+    for name in (
+        "geoml/logs.py",
+        "workflow_scripts/train.py",
+        "geoml/tasks/polarity/models/cnn_ross.py",
+        "rules/train.smk",
+    ):
         edit(project.folder / name)
     assert project.planned() == []
 

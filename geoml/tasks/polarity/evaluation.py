@@ -5,12 +5,13 @@ traces that are up or down, the model asked only for these two.
 """
 
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from geoml.metrics import accuracy, expected_calibration_error, precision
 from geoml.predictions import Predictions
+from geoml.tasks.polarity import augment, task
 from geoml.tasks.polarity.metrics import (
     DOWN,
     UNKNOWN,
@@ -21,6 +22,9 @@ from geoml.tasks.polarity.metrics import (
     strict_ud_macro_f1,
     strict_ud_mcc,
 )
+
+if TYPE_CHECKING:
+    from geoml.store import Store
 
 Probabilities = Callable[[np.ndarray, int, float | None], np.ndarray]
 
@@ -36,6 +40,40 @@ _LETTERS = ("u", "d", "n")
 
 
 def evaluate(
+    model: Any, store: "Store", test: Predictions, validation: Predictions
+) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
+    """What is not a single score (see :func:`details`), and windows for the gallery.
+
+    Returns:
+        Details for ``metrics.json``; ``windows`` (k, 400), ``truth`` (k,), ``probabilities`` (k, 3) and, where the
+        network attends, ``attention`` (k, 50, 50).
+    """
+    rows = store.rows("test")
+
+    def probabilities(at: np.ndarray, shift: int, noise_db: float | None) -> np.ndarray:
+        inputs = store.inputs[rows[at]]
+        return task.outputs(model, inputs if noise_db is None else augment.with_noise(inputs, noise_db), shift)
+
+    samples = {name: values[rows] for name, values in store.samples.items()}
+    right = test.decided == test.truth
+    kinds = [(test.truth == k) & (right == hit) for hit in (True, False) for k in range(len(task.CLASSES))]
+    shown = np.concatenate([np.flatnonzero(kind)[:2] for kind in kinds])
+    wave = task.network_input(store.inputs[rows[shown]], model.meta)
+    examples = {"windows": wave[:, :, 0], "truth": test.truth[shown], "probabilities": test.output[shown]}
+    if "attention" in {layer.name for layer in model.network.layers}:
+        examples["attention"] = attention_map(model, wave)
+    return details(samples, probabilities, test, validation), examples
+
+
+def attention_map(model: Any, wave: np.ndarray) -> np.ndarray:
+    """Which step looked at which, (n, 50, 50), rows summing to 1, for windows (n, 400, 1)."""
+    import keras
+
+    weights = model.network.get_layer("attention").output[1]
+    return np.asarray(keras.Model(model.network.inputs, weights).predict_on_batch(wave))
+
+
+def details(
     samples: dict[str, np.ndarray], probabilities: Probabilities, test: Predictions, validation: Predictions
 ) -> dict[str, Any]:
     """Everything about one run that is not a single score.
@@ -79,17 +117,6 @@ def evaluate(
         "pick_error": _pick_error(test, probabilities, up_or_down),
     }
     return _plain(content)
-
-
-def threshold(validation: Predictions) -> float | None:
-    """The lowest confidence at which 99 % of the readings of up or down validation traces are right.
-
-    Traces that the analyst left unread do not count: many of them are clear, and a reading there is not known to be
-    wrong. None where no confidence reaches it.
-    """
-    values, _, right = selective_area.curve(validation.take(validation.truth != UNKNOWN))
-    reached = np.flatnonzero(right >= WANTED_ACCURACY)
-    return float(values[reached[-1]]) if len(reached) else None
 
 
 def temperature(p: Predictions) -> float:

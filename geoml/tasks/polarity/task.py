@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from geoml.predictions import Predictions
-from geoml.tasks.polarity import augment, evaluation
+from geoml.tasks.polarity import augment
 from geoml.tasks.polarity.audit import audit as audit_labels
 from geoml.tasks.polarity.audit import check
 from geoml.tasks.polarity.windows import BEFORE, RATE_HZ
@@ -81,41 +80,6 @@ def truth(store: "Store", rows: np.ndarray) -> np.ndarray:
     return store.samples["label"][rows]
 
 
-def evaluate(
-    model: Any, store: "Store", test: Predictions, validation: Predictions
-) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
-    """What is not a single score (see :mod:`geoml.tasks.polarity.evaluation`), and windows for the gallery.
-
-    Returns:
-        Details for ``metrics.json``; ``windows`` (k, 400), ``truth`` (k,), ``probabilities`` (k, 3) and, where the
-        network attends, ``attention`` (k, 50, 50).
-    """
-    rows = store.rows("test")
-
-    def probabilities(at: np.ndarray, shift: int, noise_db: float | None) -> np.ndarray:
-        inputs = store.inputs[rows[at]]
-        return outputs(model, inputs if noise_db is None else augment.with_noise(inputs, noise_db), shift)
-
-    samples = {name: values[rows] for name, values in store.samples.items()}
-    details = evaluation.evaluate(samples, probabilities, test, validation)
-    right = test.decided == test.truth
-    kinds = [(test.truth == k) & (right == hit) for hit in (True, False) for k in range(len(CLASSES))]
-    shown = np.concatenate([np.flatnonzero(kind)[:2] for kind in kinds])
-    wave = network_input(store.inputs[rows[shown]], model.meta)
-    examples = {"windows": wave[:, :, 0], "truth": test.truth[shown], "probabilities": test.output[shown]}
-    if "attention" in {layer.name for layer in model.network.layers}:
-        examples["attention"] = attention_map(model, wave)
-    return details, examples
-
-
-def attention_map(model: Any, wave: np.ndarray) -> np.ndarray:
-    """Which step looked at which, (n, 50, 50), rows summing to 1, for windows (n, 400, 1)."""
-    import keras
-
-    weights = model.network.get_layer("attention").output[1]
-    return np.asarray(keras.Model(model.network.inputs, weights).predict_on_batch(wave))
-
-
 def monitor(y: dict[str, np.ndarray], outputs: dict[str, np.ndarray]) -> dict[str, float]:
     """Scores on validation data that a training can be chosen by."""
     return {"accuracy": float((y["po"].argmax(1) == outputs["po"].argmax(1)).mean())}
@@ -123,14 +87,29 @@ def monitor(y: dict[str, np.ndarray], outputs: dict[str, np.ndarray]) -> dict[st
 
 def model_meta(meta: dict[str, Any]) -> dict[str, Any]:
     """What a model file must say beside the generic facts, for prediction anywhere."""
-    return {"prepare": meta["prepare"], "rate_hz": RATE_HZ, "pick_sample": augment.PICK, "stored_pick_sample": BEFORE}
+    own = {"labels": None, "reversals": None}  # of the training data, not of what the model is used on
+    return {
+        "prepare": meta["prepare"] | own,
+        "rate_hz": RATE_HZ,
+        "pick_sample": augment.PICK,
+        "stored_pick_sample": BEFORE,
+    }
 
 
 def calibrate(model: Any, store: "Store") -> dict[str, Any]:
-    """The confidence below which a reading is answered N (see :func:`evaluation.threshold`)."""
+    """The lowest confidence at which 99 % of the readings of up or down validation traces are right (card, section 8).
+
+    Below it, a trace is answered N. Traces that the analyst left unread do not count: many of them are clear, and a
+    reading there is not known to be wrong. ``threshold`` is None where no confidence reaches 99 %.
+    """
     rows = store.rows("val")
-    validation = Predictions(rows, truth(store, rows), outputs(model, store.inputs[rows]), CLASSES)
-    return {"threshold": evaluation.threshold(validation)}
+    rows = rows[truth(store, rows) < 2]
+    output = outputs(model, store.inputs[rows])
+    confidence = np.where(output.argmax(axis=1) < 2, output.max(axis=1), -1)
+    order = np.argsort(-confidence, kind="stable")[: np.count_nonzero(confidence >= 0)]
+    right = (output.argmax(axis=1) == truth(store, rows))[order].cumsum() / np.arange(1, len(order) + 1)
+    reached = np.flatnonzero(right >= 0.99)
+    return {"threshold": float(confidence[order[reached[-1]]]) if len(reached) else None}
 
 
 def audit(columns: dict[str, np.ndarray], where: str) -> dict[str, Any]:

@@ -4,8 +4,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from geoml.predictions import Predictions
-
 if TYPE_CHECKING:
     from geoml.store import Store
 
@@ -59,13 +57,6 @@ def truth(store: "Store", rows: np.ndarray) -> np.ndarray:
 def monitor(y: dict[str, np.ndarray], outputs: dict[str, np.ndarray]) -> dict[str, float]:
     """Scores on validation data that a training can be chosen by."""
     return {"accuracy": float(np.mean([(y[name].argmax(1) == outputs[name].argmax(1)).mean() for name in y]))}
-
-
-def evaluate(
-    model: Any, store: "Store", test: Predictions, validation: Predictions
-) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
-    """Nothing beyond the scores."""
-    return {}, {}
 
 
 def model_meta(meta: dict[str, Any]) -> dict[str, Any]:

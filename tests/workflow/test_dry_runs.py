@@ -1,0 +1,106 @@
+"""The workflow as it is delivered: every configuration and profile gives the jobs it should, and the rules are clean."""
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+from conftest import ROOT
+
+CONFIGS = sorted(path.name for path in (ROOT / "config").glob("*.yaml"))
+
+
+def snakemake(folder: Path, *arguments: object) -> str:
+    """Output of Snakemake in an empty folder without the user's own settings."""
+    command = [sys.executable, "-m", "snakemake", "-s", str(ROOT / "Snakefile"), *map(str, arguments)]
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("SNAKEMAKE")}
+    done = subprocess.run(
+        command, cwd=folder, env=environment, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
+    )
+    assert done.returncode == 0, done.stdout[-4000:]
+    return done.stdout
+
+
+def jobs(output: str) -> dict[str, int]:
+    """Number of jobs by rule of a dry-run."""
+    table = re.search(r"^job +count\n[- ]+\n(.+?)\n\n", output, re.MULTILINE | re.DOTALL)
+    return {name: int(count) for name, count in re.findall(r"^(\w+) +(\d+)$", table[1], re.MULTILINE)} if table else {}
+
+
+@pytest.mark.parametrize("config", CONFIGS)
+def test_every_configuration_gives_its_runs(config: str, tmp_path: Path):
+    content = yaml.safe_load((ROOT / "config" / config).read_text())
+    runs = sum(
+        len(task.get("seeds", [0])) * sum(len(v.get("datasets", task["datasets"])) for v in task["variants"].values())
+        for task in content["tasks"].values()
+    )
+    found = jobs(snakemake(tmp_path, "-n", "--quiet", "rules", "--configfile", ROOT / "config" / config))
+    assert found["train"] == found["evaluate"] == runs
+    assert found["prepare_dataset"] == sum(len(task["datasets"]) for task in content["tasks"].values())
+
+
+@pytest.mark.parametrize("profile", ["local", "slurm"])
+def test_a_profile_changes_no_job(profile: str, tmp_path: Path):
+    config = tmp_path / "small.yaml"
+    task = {
+        "seeds": [0, 1],
+        "datasets": {
+            "ins": {"source": "synthetic", "rows": 50},
+            "pnw": {"source": "synthetic", "rows": 50},
+            "both": {"source": "pool", "members": ["ins", "pnw"]},
+        },
+        "variants": {
+            "pair": {"model": "cnn_ross", "datasets": ["ins", "both"]},
+            "tuned": {"model": "cnn_ross", "datasets": ["pnw"], "init_from": "ins/pair/seed0"},
+        },
+    }
+    config.write_text(yaml.safe_dump({"devices": ["cpu", "gpu"], "tasks": {"polarity": task}}))
+    output = snakemake(tmp_path, "-n", "--profile", ROOT / "profiles" / profile, "--configfile", config)
+    assert jobs(output) == {
+        "generate_dataset": 2,
+        "prepare_dataset": 3,
+        "train": 6,
+        "time_training": 3,
+        "evaluate": 6,
+        "comparison_table": 2,
+        "task_figures": 1,
+        "all": 1,
+        "total": 24,
+    }
+
+
+def test_the_default_configuration_is_taken_where_no_other_is_given(tmp_path: Path):
+    other = tmp_path / "other.yaml"
+    task = {
+        "datasets": {"mine": {"source": "synthetic", "rows": 50, "reader": "pnw"}},
+        "variants": {"cnn_ross": {"model": "cnn_ross"}},
+    }
+    other.write_text(yaml.safe_dump({"tasks": {"polarity": task}}))
+    found = jobs(snakemake(tmp_path, "-n", "--quiet", "rules", "--configfile", other))
+    assert found["train"] == 1, "nothing of the default is mixed in"
+
+
+def test_one_table_needs_only_its_own_task_and_a_typo_is_named(tmp_path: Path):
+    arguments = ["--configfile", ROOT / "config/test.yaml"]
+    found = jobs(snakemake(tmp_path, "-n", "--quiet", "rules", *arguments, "results/tables/polarity_cross.csv"))
+    assert found["comparison_table"] == 1 and "task_figures" not in found
+    config = tmp_path / "typo.yaml"
+    config.write_text((ROOT / "config/test.yaml").read_text().replace("{model: cnn_ross", "{model: cnn_rose"))
+    command = [sys.executable, "-m", "snakemake", "-s", ROOT / "Snakefile", "-n", "--configfile", config]
+    done = subprocess.run(command, cwd=tmp_path, text=True, capture_output=True)
+    assert done.returncode != 0
+    assert "Did you mean 'cnn_ross'?" in done.stderr and "typo.yaml" in done.stderr
+
+
+def test_the_rules_are_clean():
+    done = subprocess.run(
+        [sys.executable, "-m", "snakemake", "--lint"],
+        cwd=ROOT,
+        text=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+    )
+    assert done.returncode == 0, done.stdout
