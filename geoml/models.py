@@ -29,7 +29,7 @@ class Model:
     network: "keras.Model"
     meta: dict[str, Any]
 
-    def infer(self, x: np.ndarray, batch_size: int = 256) -> dict[str, np.ndarray]:
+    def infer(self, x: np.ndarray, batch_size: int = 128) -> dict[str, np.ndarray]:
         """Outputs by name for inputs (n, ...); see :func:`infer`."""
         return infer(self.network, x, batch_size)
 
@@ -40,7 +40,7 @@ def build(task: str, model: str, args: dict[str, Any], input_shape: tuple[int, .
     return registry.load(task, "models", model).build(input_shape, len(part.CLASSES), **args)
 
 
-def infer(network: "keras.Model", x: np.ndarray, batch_size: int = 256) -> dict[str, np.ndarray]:
+def infer(network: "keras.Model", x: np.ndarray, batch_size: int = 128) -> dict[str, np.ndarray]:
     """Outputs of a network by output name, (n, ...) each, in inference mode.
 
     Every call of the network has the same batch size (the last is filled up and cut), so it is traced once.

@@ -3,6 +3,7 @@
 import os
 import shutil
 import urllib.error
+import urllib.parse
 import urllib.request
 from pathlib import Path
 from typing import Any
@@ -56,7 +57,7 @@ def fetch(entry: dict[str, Any], marker: Path) -> None:
     if needed > free:
         raise InputError(folder, "disk space", f"{needed / 1e9:.1f} GB", f"{free / 1e9:.1f} GB free")
     for file in entry["files"]:
-        path = folder / file["url"].rsplit("/", 1)[-1]
+        path = folder / Path(urllib.parse.unquote(urllib.parse.urlsplit(file["url"]).path)).name
         if not path.exists():
             _download(file["url"], path.with_suffix(path.suffix + ".part"))
             found = sha256(path.with_suffix(path.suffix + ".part"))
@@ -78,10 +79,13 @@ def _download(url: str, part: Path) -> None:
     try:
         with urllib.request.urlopen(request, timeout=60) as answer:
             goes_on = answer.status == 206
-            total = int(answer.headers.get("Content-Length", 0)) // _PIECE + 1
+            length = int(answer.headers.get("Content-Length", 0))
             with open(part, "ab" if goes_on else "wb") as out:
-                for piece in progress(iter(lambda: answer.read(_PIECE), b""), total, "MB"):
+                for piece in progress(iter(lambda: answer.read(_PIECE), b""), length // _PIECE + 1, "MB"):
                     out.write(piece)
+        whole = length + (have if goes_on else 0)
+        if part.stat().st_size < whole:  # the connection was closed: no error of its own
+            raise OSError(f"{part.stat().st_size} of {whole} bytes")
     except urllib.error.HTTPError as error:
         if error.code != 416:  # 416: there is nothing after what we have
             raise InputError(url, "download", "an answer", f"HTTP {error.code} {error.reason}") from None

@@ -44,7 +44,7 @@ def assign(columns: dict[str, np.ndarray], *, by: str, val: float, test: float, 
         if len(mixed):
             raise InputError(
                 where, key, "no value in both the official test set and the rest",
-                f"{len(mixed)} in both, such as {names[mixed[0]]!r}",
+                f"{len(mixed)} in both, such as {str(names[mixed[0]])!r}",
             )  # fmt: skip
         place = np.where(np.isin(np.arange(len(names)), groups[official]), 2.0, place)
         code = np.where(place > 1, TEST, np.where(place < val, VAL, TRAIN))
@@ -62,7 +62,7 @@ def check(groups: np.ndarray, split: np.ndarray, where: object) -> None:
     np.minimum.at(low, index, split)
     np.maximum.at(high, index, split)
     if (low != high).any():
-        raise InputError(where, "split", "every group in one set", f"{names[low != high][0]!r} in two")
+        raise InputError(where, "split", "every group in one set", f"{str(names[low != high][0])!r} in two")
     for code, name in enumerate(SPLITS):
         if not (split == code).any():
             raise InputError(

@@ -186,7 +186,7 @@ class Store:
         path = self.folder / "inputs.npy"
         try:
             return np.load(path, mmap_mode="r", allow_pickle=False)
-        except (OSError, ValueError) as error:
+        except (OSError, ValueError, EOFError) as error:
             raise InputError(path, "content", "a prepared array", error, "Prepare the data set again.") from None
 
     @cached_property
@@ -194,8 +194,12 @@ class Store:
         """The table: one (n,) array a column; strings as ``str`` arrays."""
         import h5py
 
-        with h5py.File(self.folder / "samples.h5") as file:
-            table = {name: file[name][()] for name in file}
+        path = self.folder / "samples.h5"
+        try:
+            with h5py.File(path) as file:
+                table = {name: file[name][()] for name in file}
+        except OSError as error:
+            raise InputError(path, "content", "a prepared table", error, "Prepare the data set again.") from None
         return {name: v.astype("U") if v.dtype.kind == "S" else v for name, v in table.items()}
 
     def rejected(self) -> list[tuple[str, str]]:

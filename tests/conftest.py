@@ -1,4 +1,4 @@
-"""What the tests share: a toy task outside the package, small prepared sets of it, and Snakemake on a copy of the tree."""
+"""What the tests share: a toy task, small prepared sets of it, and Snakemake on a copy of the tree."""
 
 import os
 import re
@@ -106,8 +106,9 @@ def write_toy(folder: Path, rows: int = 200, seed: int = 0, **meta: Any) -> Path
     with StoreWriter(folder) as writer:
         writer.append(Block(inputs, columns))
         table = writer.columns()
-        table["split"] = np.repeat([0, 1, 2], [rows - rows // 2, rows // 4, rows // 4]).astype(np.int8)
-        content = {"task": "toy", "dataset": folder.name, "data_source": "synthetic", "citation": "", "prepare": {}}
+        table["split"] = np.array([0, 0, 1, 2], np.int8)[np.arange(rows) // 2 % 4]
+        content = {"task": "toy", "dataset": folder.name, "data_source": "synthetic", "citation": ""}
+        content |= {"prepare": {}, "split": {}}
         writer.finish(table, content | meta)
     return folder
 

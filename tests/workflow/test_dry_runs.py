@@ -1,4 +1,4 @@
-"""The workflow as it is delivered: every configuration and profile gives the jobs it should, and the rules are clean."""
+"""The workflow as delivered: every configuration and profile gives the jobs it should, and the rules are clean."""
 
 import os
 import re
@@ -85,14 +85,14 @@ def test_the_default_configuration_is_taken_where_no_other_is_given(tmp_path: Pa
 
 def test_one_table_needs_only_its_own_task_and_a_typo_is_named(tmp_path: Path):
     arguments = ["--configfile", ROOT / "config/test.yaml"]
-    found = jobs(snakemake(tmp_path, "-n", "--quiet", "rules", *arguments, "results/tables/polarity_cross.csv"))
+    found = jobs(snakemake(tmp_path, "results/tables/polarity_cross.csv", "-n", "--quiet", "rules", *arguments))
     assert found["comparison_table"] == 1 and "task_figures" not in found
     config = tmp_path / "typo.yaml"
     config.write_text((ROOT / "config/test.yaml").read_text().replace("{model: cnn_ross", "{model: cnn_rose"))
     command = [sys.executable, "-m", "snakemake", "-s", ROOT / "Snakefile", "-n", "--configfile", config]
     done = subprocess.run(command, cwd=tmp_path, text=True, capture_output=True)
     assert done.returncode != 0
-    assert "Did you mean 'cnn_ross'?" in done.stderr and "typo.yaml" in done.stderr
+    assert "Did you mean 'cnn_ross'?" in done.stdout + done.stderr and "typo.yaml" in done.stdout + done.stderr
 
 
 def test_the_rules_are_clean():

@@ -1,4 +1,4 @@
-"""What it takes to add a task, a data set, a model and a metric: files in one folder and entries in the configuration."""
+"""What it takes to add a task, a data set, a model and a metric: files in one folder and configuration entries."""
 
 import csv
 from pathlib import Path

@@ -150,7 +150,8 @@ def _glitched(wave: np.ndarray, shift: np.ndarray, rng: np.random.Generator) -> 
     """Windows with a step of the baseline or a spike of one sample, somewhere before P."""
     n = len(wave)
     at = (rng.random(n) * (PICK - shift - 20)).astype(np.intp)
-    size = (rng.uniform(-0.5, 0.5, n) * np.abs(wave).max(axis=1)).astype(np.float32)
+    largest = np.take_along_axis(wave, np.abs(wave).argmax(axis=1)[:, None], axis=1)[:, 0]  # signed, so this is odd
+    size = rng.uniform(-0.5, 0.5, n).astype(np.float32) * largest
     column = np.arange(WINDOW)
     spike = rng.random(n) < 0.5
     touched = np.where(spike[:, None], column == at[:, None], column >= at[:, None])

@@ -208,7 +208,8 @@ def _draw_cross(paths: list[Path], table: "DataFrame") -> None:
             lowest = min(0.5, table[score].min())
             for axes, model in zip(row, models, strict=True):
                 part = table[table["model"] == model]
-                cells = part.pivot(index="trained_on", columns="tested_on", values=score).reindex(trained)[tested]
+                cells = part.pivot(index="trained_on", columns="tested_on", values=score)
+                cells = cells.reindex(index=trained, columns=tested)
                 texts = [["" if np.isnan(v) else f"{v:.2f}" for v in line] for line in cells.to_numpy(float)]
                 image = heat_map(axes, cells, tested, trained, texts, (lowest, 1.0))
                 axes.set_title(model if score == "accuracy" else "")

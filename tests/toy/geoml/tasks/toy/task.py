@@ -22,7 +22,7 @@ def losses(outputs: list[str], loss: str) -> dict[str, str]:
 
 def metrics(outputs: list[str]) -> dict[str, list[str]]:
     """Keras metrics that training shows."""
-    return dict.fromkeys(outputs, ["accuracy"])
+    return {name: ["accuracy"] for name in outputs}
 
 
 def batch(

@@ -1,0 +1,100 @@
+"""The whole workflow of config/test.yaml on the CPU, from nothing to tables, figures and report."""
+
+import csv
+import gzip
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from conftest import ROOT
+
+RUNS = {
+    ("ins", "bulid_pp_model"): 967_941,
+    ("hinet", "bulid_pd_model"): 935_076,
+    ("scsn", "cnn_ross"): 3_668_227,
+    ("all", "pd_model"): 975_572,
+}
+OWN = {"ins", "hinet", "scsn", "pnw"}
+SCORES = [f"{name}_{letter}" for name in ("precision", "recall", "f1") for letter in "udn"]
+
+
+def snakemake(folder: Path, *arguments: str) -> str:
+    command = [sys.executable, "-m", "snakemake", "-s", str(ROOT / "Snakefile"), "-d", str(folder), *arguments]
+    command += ["--configfile", str(ROOT / "config/test.yaml")]
+    done = subprocess.run(command, cwd=ROOT, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+    logs = (f"\n{path}\n{path.read_text()[-1500:]}" for path in (folder / "logs").rglob("*.log"))
+    assert done.returncode == 0, done.stdout[-3000:] + "".join(logs)[-9000:]
+    return done.stdout
+
+
+def rows(path: Path) -> list[dict[str, str]]:
+    with open(path, newline="") as file:
+        return list(csv.DictReader(file))
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("workflow")
+    snakemake(folder, "--quiet")
+    return folder
+
+
+def test_the_comparison_has_a_row_a_run_with_the_columns_of_the_contract(finished: Path):
+    table = rows(finished / "results/tables/polarity_compare.csv")
+    assert {(row["dataset"], row["model"]): int(row["parameters"]) for row in table} == RUNS
+    for row in table:
+        for score in ("accuracy", "macro_f1", "strict_ud_accuracy", *SCORES):
+            assert {score, f"{score}_ci_low", f"{score}_ci_high", f"{score}_seed_std"} <= set(row)
+            assert row[score] == "" or 0 <= float(row[score]) <= 1
+        assert row["data_source"] == "synthetic"
+        assert float(row["train_cpu_s"]) > 0 and row["train_gpu_s"] == ""
+        assert float(row["infer_windows_per_s"]) > 0 and int(row["epochs"]) == 1
+        assert int(row["n_train"]) > 30 and int(row["n_test"]) > 10 and row["n_seeds"] == "1"
+    assert any(row["published_precision"] for row in table)
+
+
+def test_the_cross_table_has_every_pair(finished: Path):
+    table = rows(finished / "results/tables/polarity_cross.csv")
+    expected = {(model, own, other) for own, model in RUNS for other in OWN | {own}}
+    assert {(row["model"], row["trained_on"], row["tested_on"]) for row in table} == expected
+    for row in table:
+        assert {"accuracy", "macro_f1", "strict_ud_accuracy"} <= set(row) and row["data_source"] == "synthetic"
+
+
+def test_every_run_leaves_what_is_needed_to_judge_it(finished: Path):
+    for dataset, model in RUNS:
+        run = f"polarity/{dataset}/{model}/seed0"
+        metrics = json.loads((finished / "results/evaluation" / run / "metrics.json").read_text())
+        record = json.loads((finished / "results/models" / run / "training.json").read_text())
+        data = json.loads((finished / "results/data/polarity" / dataset / "dataset.json").read_text())
+        assert (metrics["data_source"], metrics["n_test"]) == ("synthetic", data["split_samples"]["test"])
+        assert metrics["scores"]["accuracy"] == pytest.approx(
+            sum(metrics["details"]["confusion"][k][k] for k in range(3)) / metrics["n_test"], abs=1e-6
+        )
+        assert (record["data_fingerprint"], record["split_hash"]) == (data["fingerprint"], data["split_hash"])
+        assert record["run"]["seed"] == 0 and record["variant"]["model"] == model and record["device"] == "cpu"
+        assert record["device_name"] and {"geoml", "python", "keras", "tensorflow", "numpy"} <= set(record["versions"])
+        assert record["wall_s"] > 0 and record["cpu_s"] > 0 and record["peak_memory_mb"] > 50
+        assert len(rows(finished / "results/models" / run / "history.csv")) == record["epochs"] == 1
+        with gzip.open(finished / "results/evaluation" / run / "predictions.csv.gz", "rt") as file:
+            predictions = list(csv.DictReader(file))
+        assert sum(row["tested_on"] == dataset for row in predictions) == metrics["n_test"]
+        drawn = {path.name for path in (finished / "results/evaluation" / run / "figures").glob("*.png")}
+        assert {"confusion.png", "training.png", "snr.png", "pick_error.png", "reliability.png", "gallery.png"} <= drawn
+        assert (finished / "results/benchmarks/train" / f"{run}.jsonl").exists()
+    assert not list((finished / "checkpoints").rglob("*.npz")), "a finished training keeps no checkpoint"
+
+
+def test_the_comparison_is_drawn_and_the_report_holds_it_all(finished: Path):
+    figures = {path.name for path in (finished / "results/figures/polarity").iterdir()}
+    assert {"cross_dataset.png", "cross_dataset.svg", "compare.png", "compare.svg"} <= figures
+    snakemake(finished, "--report", "report.html")
+    report = (finished / "report.html").read_text()
+    for name in ("polarity_compare.csv", "polarity_cross.csv", "confusion.png", "cross_dataset.png"):
+        assert name in report
+
+
+def test_nothing_is_left_to_do(finished: Path):
+    assert "Nothing to be done" in snakemake(finished, "-n")

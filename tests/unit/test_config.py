@@ -1,0 +1,207 @@
+"""What the configuration accepts, completes and refuses."""
+
+import json
+from copy import deepcopy
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from conftest import ROOT
+
+from geoml import config
+from geoml.errors import InputError
+
+SMALL: dict[str, Any] = {
+    "tasks": {
+        "polarity": {
+            "seeds": [0, 1],
+            "fit": {"epochs": 5},
+            "augment": {"shift": 7},
+            "datasets": {
+                "ins": {"source": "synthetic", "rows": 100},
+                "mine": {"source": "path", "path": "somewhere", "reader": "seisbench", "prepare": {"norm": "onset"}},
+                "both": {"source": "pool", "members": ["ins", "mine"]},
+            },
+            "variants": {
+                "ross": {"model": "cnn_ross", "fit": {"learning_rate": 0.01}},
+                "tuned": {"model": "cnn_ross", "datasets": ["mine"], "init_from": "ins/ross/seed1"},
+            },
+            "columns": ["accuracy", "precision_u"],
+        }
+    }
+}
+
+
+def changed(path: str, value: Any) -> dict[str, Any]:
+    """The small configuration with one value set, or removed where it is None."""
+    content = deepcopy(SMALL)
+    place, keys = content["tasks"]["polarity"], path.split(".")
+    for key in keys[:-1]:
+        place = place.setdefault(key, {})
+    if value is None:
+        del place[keys[-1]]
+    else:
+        place[keys[-1]] = value
+    return content
+
+
+def test_defaults_are_filled_in_from_general_to_particular():
+    resolved = config.resolve(SMALL)["tasks"]["polarity"]
+    ross, tuned = resolved["variants"]["ross"], resolved["variants"]["tuned"]
+    assert ross["fit"] == {
+        "epochs": 5,
+        "batch_size": 1024,
+        "learning_rate": 0.01,
+        "schedule": "constant",
+        "patience": 20,
+        "monitor": "val_accuracy",
+        "monitor_mode": "max",
+        "loss": "categorical_crossentropy",
+    }
+    assert tuned["fit"]["learning_rate"] == 0.001
+    assert ross["datasets"] == ["ins", "mine", "both"] and tuned["datasets"] == ["mine"]
+    assert ross["args"] == {} and (ross["augment"]["shift"], ross["augment"]["flip"]) == (7, 0.5)
+    ins, mine = resolved["datasets"]["ins"], resolved["datasets"]["mine"]
+    assert ins["reader"] == "ins" and ins["split"] == {"by": "group", "val": 0.1, "test": 0.1, "seed": 0}
+    assert (ins["prepare"]["norm"], mine["prepare"]["norm"]) == ("peak", "onset")
+    assert resolved["predictions"] == {}
+    assert config.resolve(SMALL)["devices"] == ["cpu"]
+
+
+def test_what_is_resolved_stays_the_same_when_resolved_again_and_the_input_is_untouched():
+    before = deepcopy(SMALL)
+    resolved = config.resolve(SMALL)
+    assert before == SMALL
+    again = deepcopy(resolved)
+    for entry in again["tasks"]["polarity"]["datasets"].values():
+        entry.pop("reader", None) if entry["source"] == "pool" else None
+    assert config.resolve(again) == resolved
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "message"),
+    [
+        ("sedes", [0], "tasks.polarity.sedes: expected a known key, got 'sedes'. Did you mean 'seeds'?"),
+        ("fit.learning_rat", 1, "Did you mean 'learning_rate'?"),
+        ("variants.ross.fit", {"epoch": 3}, "variants.ross.fit.epoch: expected a known key, got 'epoch'. Did you mean"),
+        ("augment.shfit", 3, "augment.shfit: expected a known key, got 'shfit'. Did you mean 'shift'?"),
+        ("prepare.norm", "peek", "prepare.norm: expected one of ['peak', 'onset'], got 'peek'"),
+        ("datasets.mine.prepare", {"highpas_hz": 1}, "Did you mean 'highpass_hz'?"),
+        ("variants.ross.model", "cnn_rose", "got 'cnn_rose'. Did you mean 'cnn_ross'?"),
+        ("variants.ross.args", {"unrol": True}, "args.unrol: expected an argument of cnn_ross.build(), got 'unrol'"),
+        (
+            "variants.ross.datasets",
+            ["inz"],
+            "datasets: expected data sets of this task, got 'inz'. Did you mean 'ins'?",
+        ),
+        ("variants.tuned.init_from", "in/ross/seed1", "a run of a known data set, got 'in'. Did you mean 'ins'?"),
+        ("variants.tuned.init_from", "ins/ros/seed1", "a run of a known variant, got 'ros'. Did you mean 'ross'?"),
+        ("variants.tuned.init_from", "ins/ross/seed2", "one of the seeds [0, 1], got 'seed2'"),
+        ("variants.tuned.init_from", "ins/tuned/seed0", "a run of another variant"),
+        ("variants.tuned.init_from", "model.h5", "a model file (.keras) or a run"),
+        ("datasets.mine.reader", "seisbensh", "got 'seisbensh'. Did you mean 'seisbench'?"),
+        ("datasets.both.members", ["ins", "inz"], "members: expected data sets of this task, got 'inz'"),
+        ("datasets.both.members", ["ins", "both"], "members: expected data sets of this task, got 'both'"),
+        ("datasets.both.members", ["ins"], "too short"),
+        ("datasets.ins.rows", None, "datasets.ins: rows: expected this key, with source: synthetic, got none"),
+        ("datasets.ins.path", "x", "path: expected only what source: synthetic uses, got 'path'"),
+        ("datasets.ins.source", "magic", "got 'magic'"),
+        ("datasets.ins.rows", "many", "datasets.ins.rows: expected integer, got 'many'"),
+        ("datasets.ins.rows", 0, "expected at least 1, got 0"),
+        ("datasets.Ins", {"source": "synthetic", "rows": 5}, "expected text like ^[a-z0-9_]+$, got 'Ins'"),
+        ("datasets.mine.split", {"val": 0.0}, "expected more than 0, got 0.0"),
+        ("variants.ross.model", None, "variants.ross: expected the key 'model'"),
+        ("seeds", [0, 0], "non-unique"),
+        ("seeds", 3, "seeds: expected array, got 3"),
+        ("columns", ["accurracy"], "columns: expected known metrics, got 'accurracy'. Did you mean 'accuracy'?"),
+        ("predictions.field", {"inputs": ["x"], "model": "ins/ros/seed0"}, "predictions.field: model"),
+        ("fit.learning_rate", "1e-3", "expected number, got '1e-3'"),
+    ],
+)
+def test_a_mistake_is_named_with_its_place_and_the_closest_name(path: str, value: Any, message: str):
+    with pytest.raises(InputError) as caught:
+        config.resolve(changed(path, value), "my.yaml")
+    assert str(caught.value).startswith("my.yaml") and message in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ({}, "top level: expected the key 'tasks'"),
+        ({"taks": {}}, "taks: expected a known key, got 'taks'. Did you mean 'tasks'?"),
+        (
+            {"tasks": {"polarities": SMALL["tasks"]["polarity"]}},
+            "a known task, got 'polarities'. Did you mean 'polarity'?",
+        ),
+        (SMALL | {"devices": ["tpu"]}, "devices.0: expected one of ['cpu', 'gpu'], got 'tpu'"),
+    ],
+)
+def test_mistakes_at_the_top(content: dict[str, Any], message: str):
+    with pytest.raises(InputError) as caught:
+        config.resolve(content)
+    assert message in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("a: [1", "expected YAML"),
+        ("- 1", "a mapping with `tasks`, got list"),
+        ("", "got NoneType"),
+        (None, "No such file"),
+    ],
+)
+def test_files_that_are_no_configuration(tmp_path: Path, text: str | None, message: str):
+    path = tmp_path / "bad.yaml"
+    if text is not None:
+        path.write_text(text)
+    with pytest.raises(InputError) as caught:
+        config.read(path)
+    assert str(path) in str(caught.value) and message in str(caught.value)
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "config").glob("*.yaml")), ids=lambda path: path.name)
+def test_the_configurations_that_come_with_geoml_are_valid(path: Path):
+    assert config.resolve(config.read(path), path)["tasks"]
+
+
+def test_every_key_is_described():
+    schemas = [ROOT / "config/schemas/config.schema.json", *(ROOT / "geoml/tasks").glob("*/schema.json")]
+    assert len(schemas) > 1
+
+    def undescribed(part: Any, at: str) -> list[str]:
+        if not isinstance(part, dict):
+            return []
+        found = [
+            f"{at}.{key}"
+            for key, value in part.get("properties", {}).items()
+            if isinstance(value, dict) and "description" not in value and "$ref" not in value
+        ]
+        return found + [name for key, value in part.items() for name in undescribed(value, f"{at}.{key}")]
+
+    for path in schemas:
+        content = json.loads(path.read_text())
+        parts = content.values() if "properties" not in content else [content, *content.get("$defs", {}).values()]
+        assert [name for part in parts for name in undescribed(part, path.parent.name) if ".tasks" not in name] == []
+
+
+@pytest.mark.parametrize(
+    ("text", "value"), [("20", 20), ("1e-3", 0.001), ("0.5", 0.5), ("val_accuracy", "val_accuracy"), ("-1", -1)]
+)
+def test_command_line_values(text: str, value: Any):
+    assert config.number(text) == value and type(config.number(text)) is type(value)
+
+
+def test_references_to_runs():
+    assert config.model_source("ins/ross/seed1") == ("ins", "ross", "1")
+    assert config.model_source("results/models/model.keras") is None
+    assert config.model_source("a/b/seed0.keras") is None
+
+
+def test_configurations_merge_as_snakemake_reads_them():
+    """What geoml reads and what Snakemake reads is the same."""
+    from snakemake.common.configfile import load_configfile
+
+    path = ROOT / "config/config.yaml"
+    assert load_configfile(path) == config.read(path) == yaml.safe_load(path.read_text())

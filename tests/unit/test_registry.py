@@ -1,0 +1,58 @@
+"""Names are files: what is found, what an unknown name says, and which files a result depends on."""
+
+from pathlib import Path
+
+import pytest
+
+from geoml import registry
+
+
+def short(paths: list[str]) -> set[str]:
+    return {str(Path(path).relative_to(Path(registry.__file__).parent)) for path in paths}
+
+
+def test_names_are_files_without_underscore():
+    assert registry.tasks() == ["polarity"]
+    assert registry.names("polarity", "models") == ["bulid_pd_model", "bulid_pp_model", "cnn_ross", "pd_model"]
+    assert {"scsn", "ins", "pnw", "hinet", "seisbench"} <= set(registry.names("polarity", "datasets"))
+    assert "accuracy" in registry.generic("metrics")
+    assert registry.names("polarity", "nothing") == []
+
+
+def test_unknown_names_give_the_closest():
+    with pytest.raises(KeyError, match="Did you mean 'cnn_ross'"):
+        registry.load("polarity", "models", "cnn_rose")
+    with pytest.raises(KeyError, match="Did you mean 'polarity'"):
+        registry.load_task("polarty")
+    assert registry.closest("zzz", ["ins"]) == "Known: ins."
+    assert registry.closest("ins", []) == "Known: none."
+
+
+def test_arguments_are_read_without_importing():
+    assert registry.parameters("polarity", "models", "bulid_pd_model", "build") == ("unroll",)
+    assert registry.parameters("polarity", "models", "cnn_ross", "build") == ()
+    with pytest.raises(KeyError, match="no function"):
+        registry.parameters("polarity", "models", "cnn_ross", "made")
+
+
+def test_a_result_depends_on_what_its_code_imports_and_on_nothing_else():
+    files = short(registry.sources("geoml.train", "geoml.tasks.polarity.task", "geoml.tasks.polarity.models.cnn_ross"))
+    assert {
+        "train.py",
+        "models.py",
+        "store.py",
+        "tasks/polarity/augment.py",
+        "tasks/polarity/models/_blocks.py",
+    } <= files
+    for other in ("tasks/polarity/models/pd_model.py", "tasks/polarity/figures.py", "tasks/polarity/evaluation.py"):
+        assert other not in files
+    assert not {"logs.py", "files.py", "errors.py", "registry.py", "provenance.py", "tables.py", "evaluate.py"} & files
+
+
+def test_what_is_imported_inside_functions_counts_and_what_does_not_exist_is_left_out():
+    assert "tasks/polarity/synthetic_files.py" in short(registry.sources("geoml.tasks.polarity.synthetic"))
+    assert registry.sources("geoml.tasks.polarity.nothing") == []
+
+
+def test_parts():
+    assert registry.has_part("polarity", "synthetic") and not registry.has_part("polarity", "nothing")

@@ -1,0 +1,107 @@
+"""Splits by group: never divided, the same for any order, and an error rather than an empty set."""
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from geoml.errors import InputError
+from geoml.splits import TEST, TRAIN, VAL, assign, check
+
+RULE: dict[str, Any] = {"by": "group", "val": 0.1, "test": 0.2, "seed": 0, "where": "toy/dots"}
+
+
+def table(groups: int = 300, each: int = 3) -> dict[str, np.ndarray]:
+    """Samples of ``each`` a group, five stations, times that go with the group's number."""
+    n = groups * each
+    group = np.repeat(np.arange(groups), each)
+    return {
+        "group": np.char.add("event", group.astype("U")),
+        "station": np.char.add("ST.", (np.arange(n) % 50).astype("U")),
+        "time": group.astype(float),
+        "hash": np.arange(n, dtype=np.uint64),
+    }
+
+
+def divided(names: np.ndarray, split: np.ndarray) -> bool:
+    return any(len(np.unique(split[names == name])) > 1 for name in np.unique(names))
+
+
+def test_groups_stay_together_in_about_the_asked_shares():
+    columns = table()
+    split = assign(columns, **RULE)
+    assert split.dtype == np.int8 and not divided(columns["group"], split)
+    shares = np.bincount(split) / len(split)
+    assert np.allclose(shares, [0.7, 0.1, 0.2], atol=0.06)
+
+
+def test_the_split_does_not_depend_on_the_order_or_on_other_groups():
+    columns = table()
+    split = assign(columns, **RULE)
+    order = np.random.default_rng(0).permutation(len(split))
+    assert (assign({name: values[order] for name, values in columns.items()}, **RULE) == split[order]).all()
+    half = slice(0, len(split) // 2)
+    assert (assign({name: values[half] for name, values in columns.items()}, **RULE) == split[half]).all()
+
+
+def test_another_seed_gives_another_split():
+    assert (assign(table(), **RULE) != assign(table(), **RULE | {"seed": 1})).any()
+
+
+def test_groups_that_share_an_input_go_together():
+    columns = table()
+    alone = assign(columns, **RULE)
+    first, second = (int(np.flatnonzero(alone == code)[0]) for code in (TRAIN, TEST))
+    columns["hash"][second] = columns["hash"][first]
+    split = assign(columns, **RULE)
+    assert split[first] == split[second] and not divided(columns["group"], split)
+
+
+def test_by_station():
+    columns = table()
+    split = assign(columns, **RULE | {"by": "station"})
+    assert not divided(columns["station"], split) and divided(columns["group"], split)
+
+
+def test_by_time_the_newest_groups_are_the_test_set():
+    columns = table()
+    columns["time"] += np.tile([0.0, 0.4, 0.2], 300)
+    split = assign(columns, **RULE | {"by": "time"})
+    assert not divided(columns["group"], split)
+    train, val, test = (columns["time"][split == code] for code in (TRAIN, VAL, TEST))
+    assert train.max() < val.min() and val.max() < test.min()
+    assert np.allclose(np.bincount(split) / len(split), [0.7, 0.1, 0.2], atol=0.01)
+    columns["time"][5] = np.nan
+    with pytest.raises(InputError, match="a time for every sample, got 1 without one"):
+        assign(columns, **RULE | {"by": "time"})
+
+
+def test_an_official_test_set_is_kept():
+    columns = table()
+    official = np.repeat(np.arange(300) % 5 == 0, 3)
+    columns["official_split"] = np.where(official, "test", "train")
+    split = assign(columns, **RULE)
+    assert ((split == TEST) == official).all()
+    assert 0.05 < (split[~official] == VAL).mean() < 0.16
+    columns["official_split"][1] = "train"
+    with pytest.raises(InputError, match=r"no value in both .* got 1 in both, such as 'event0'"):
+        assign(columns, **RULE)
+
+
+def test_a_column_that_is_not_there_is_named():
+    columns = table()
+    del columns["station"]
+    with pytest.raises(
+        InputError, match=r"split\.by: expected a column of the table: group, hash, time, got 'station'"
+    ):
+        assign(columns, **RULE | {"by": "station"})
+
+
+def test_an_empty_set_is_an_error():
+    with pytest.raises(InputError, match=r"samples in the .* set, got none \(1 groups\).*another split\.seed"):
+        assign(table(groups=1), **RULE)
+
+
+def test_check_finds_a_divided_group():
+    with pytest.raises(InputError, match="'b' in two"):
+        check(np.array(["a", "b", "b", "c"]), np.array([0, 1, 2, 2]), "toy")
