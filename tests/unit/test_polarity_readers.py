@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from geoml.errors import InputError
-from geoml.tasks.polarity import audit, sources
+from geoml.tasks.polarity import audit, pieces
 from geoml.tasks.polarity.datasets import hinet, ins, pnw, scsn, seisbench
 
 SETTINGS = {
@@ -114,7 +114,7 @@ def test_scsn_pick_files_take_labels_from_fm_and_p_from_y(tmp_path, caplog):
 
 
 def test_scsn_streams_blocks_of_whole_rows(tmp_path, monkeypatch):
-    monkeypatch.setattr(sources, "BLOCK", 4)
+    monkeypatch.setattr(pieces, "BLOCK", 4)
     scsn_file(tmp_path)
     blocks = list(scsn.read(tmp_path, SETTINGS))
     assert [len(block.inputs) for block in blocks] == [4, 2]

@@ -5,7 +5,9 @@ import numpy as np
 import pytest
 
 from geoml.errors import InputError
-from geoml.tasks.polarity.synthetic import FLAVOURS, _radiation, apportion, generate
+from geoml.tasks.polarity.synthetic import generate
+from geoml.tasks.polarity.synthetic_flavours import FLAVOURS
+from geoml.tasks.polarity.synthetic_records import _radiation, apportion
 
 h5py = pytest.importorskip("h5py")
 ROWS = 120

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from geoml.errors import InputError
-from geoml.tasks.polarity.sources import LABELS
+from geoml.tasks.polarity.pieces import LABELS
 
 WARN, STOP = 0.6, 0.4  # agreement below which we warn (U or D) or stop (both); card, section 9
 ENOUGH = 10  # readable traces of a label before its agreement can stop anything

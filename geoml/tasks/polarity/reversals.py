@@ -20,7 +20,7 @@ def load(path: str | Path) -> dict[str, np.ndarray]:
     """
     import pandas as pd
 
-    from geoml.tasks.polarity.sources import read_csv, seconds, text
+    from geoml.reading import read_csv, seconds, text
 
     path = Path(path)
     if not path.is_file():

@@ -1,6 +1,6 @@
 """Writers of synthetic first-motion data in the formats of section 2 of the polarity method card.
 
-Each writer takes the records piece by piece (:func:`geoml.tasks.polarity.synthetic.chunks`), keeps nothing but the
+Each writer takes the records piece by piece (``synthetic_records.chunks``), keeps nothing but the
 truth of the good records in memory, and gives that back.
 """
 
@@ -13,7 +13,8 @@ from typing import Any
 import numpy as np
 
 from geoml.files import atomic
-from geoml.tasks.polarity.synthetic import FLAVOURS, RATE_HZ, Table
+from geoml.tasks.polarity.synthetic_flavours import FLAVOURS
+from geoml.tasks.polarity.synthetic_records import RATE_HZ, Table
 
 Chunks = Iterator[tuple[Table, np.ndarray]]
 # gzip and not lzf: what lzf writes depends on what its memory held before.

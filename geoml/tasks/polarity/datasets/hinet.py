@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from geoml import reading
 from geoml.store import Block
-from geoml.tasks.polarity import sources, windows
+from geoml.tasks.polarity import pieces, windows
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -31,12 +32,12 @@ def read(folder: Path, settings: dict[str, Any]) -> Iterator[Block]:
 
     All times are Japan Standard Time although written with a ``Z``; tables and traces agree, so none is converted.
     """
-    return sources.blocks(_pieces(Path(folder), settings), settings)
+    return pieces.blocks(_pieces(Path(folder), settings), settings)
 
 
-def _pieces(folder: Path, settings: dict[str, Any]) -> Iterator[sources.Piece]:
+def _pieces(folder: Path, settings: dict[str, Any]) -> Iterator[pieces.Piece]:
     picks = _picks(folder, settings)
-    sources.find(folder, "waveform/*/*.SAC")
+    reading.find(folder, "waveform/*/*.SAC")
     for start in range(0, len(picks), _ROWS):
         yield _piece(folder, picks.iloc[start : start + _ROWS], settings)
 
@@ -46,9 +47,9 @@ def _picks(folder: Path, settings: dict[str, Any]) -> "pd.DataFrame":
     import pandas as pd
 
     tables = []
-    for path in sources.find(folder, "*_phase.csv"):
-        table = pd.concat(list(sources.read_csv(path, _PHASE)))
-        table["label"] = sources.labels(table["pol"], CODE, settings, path, "pol")
+    for path in reading.find(folder, "*_phase.csv"):
+        table = pd.concat(list(reading.read_csv(path, _PHASE)))
+        table["label"] = pieces.labels(table["pol"], CODE, settings, path, "pol")
         tables.append(table)
     picks = pd.concat(tables, ignore_index=True)
     for column in ("data_id", "sta"):
@@ -56,10 +57,10 @@ def _picks(folder: Path, settings: dict[str, Any]) -> "pd.DataFrame":
     events = _table(folder, "*_catalog.csv", _CATALOGUE).drop_duplicates("data_id")
     stations = _table(folder, "*station*.csv", _STATIONS).drop_duplicates("sta")
     picks = picks.merge(events, "left", "data_id").merge(stations, "left", "sta", suffixes=("", "_station"))
-    picks["time"] = sources.seconds(picks["ptime"])
-    places = (sources.numbers(picks[name]) for name in ("lat", "lon", "lat_station", "lon_station"))
-    picks["distance_km"] = sources.epicentral_km(*places)
-    picks["magnitude"] = sources.numbers(picks["mag"])
+    picks["time"] = reading.seconds(picks["ptime"])
+    places = (reading.numbers(picks[name]) for name in ("lat", "lon", "lat_station", "lon_station"))
+    picks["distance_km"] = pieces.epicentral_km(*places)
+    picks["magnitude"] = reading.numbers(picks["mag"])
     picks["net"] = picks["net"].fillna("")
     picks["duplicate"] = picks.duplicated(["data_id", "sta"])
     return picks
@@ -68,10 +69,10 @@ def _picks(folder: Path, settings: dict[str, Any]) -> "pd.DataFrame":
 def _table(folder: Path, pattern: str, columns: tuple[str, ...]) -> "pd.DataFrame":
     import pandas as pd
 
-    return pd.concat([table for path in sources.find(folder, pattern) for table in sources.read_csv(path, columns)])
+    return pd.concat([table for path in reading.find(folder, pattern) for table in reading.read_csv(path, columns)])
 
 
-def _piece(folder: Path, picks: "pd.DataFrame", settings: dict[str, Any]) -> sources.Piece:
+def _piece(folder: Path, picks: "pd.DataFrame", settings: dict[str, Any]) -> pieces.Piece:
     n = len(picks)
     waveforms = np.zeros((n, windows.LEAD + windows.TAIL), np.float32)
     first, last = np.zeros(n, int), np.full(n, windows.LEAD + windows.TAIL)
@@ -88,10 +89,10 @@ def _piece(folder: Path, picks: "pd.DataFrame", settings: dict[str, Any]) -> sou
         else:
             waveforms[row], first[row], last[row] = cut
     columns = {
-        "id": sources.join(sources.text(picks["data_id"]), sources.text(picks["sta"]), "/"),
-        "group": sources.text(picks["data_id"]),
-        "network": sources.text(picks["net"]),
-        "station": sources.text(picks["sta"]),
+        "id": pieces.join(reading.text(picks["data_id"]), reading.text(picks["sta"]), "/"),
+        "group": reading.text(picks["data_id"]),
+        "network": reading.text(picks["net"]),
+        "station": reading.text(picks["sta"]),
         "location": np.full(n, ""),
         "channel": np.full(n, "U"),
         "label": picks["label"].to_numpy(),
@@ -101,7 +102,7 @@ def _piece(folder: Path, picks: "pd.DataFrame", settings: dict[str, Any]) -> sou
         "onset": np.full(n, ""),
         "official_split": np.full(n, ""),
     }
-    return sources.Piece(waveforms, windows.LEAD, columns, first, last, reasons)
+    return pieces.Piece(waveforms, windows.LEAD, columns, first, last, reasons)
 
 
 def _segment(path: Path, time: float, settings: dict[str, Any]) -> tuple[np.ndarray, int, int] | str:
@@ -119,5 +120,5 @@ def _segment(path: Path, time: float, settings: dict[str, Any]) -> tuple[np.ndar
     if trace.stats.channel and trace.stats.channel[-1] not in "UZ":
         return f"wrong component: {trace.stats.channel}"
     rate = trace.stats.sampling_rate
-    sources.refuse_other_rate(path, "sampling rate", rate, settings)
+    pieces.refuse_other_rate(path, "sampling rate", rate, settings)
     return windows.segment(trace.data, rate, (time - trace.stats.starttime.timestamp) * rate, settings)

@@ -4,8 +4,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from geoml import reading
 from geoml.store import Block
-from geoml.tasks.polarity import sources, windows
+from geoml.tasks.polarity import pieces, windows
 from geoml.tasks.polarity.datasets import seisbench
 
 CITATION = (
@@ -24,16 +25,16 @@ CODE = {"positive": "U", "negative": "D", "undecidable": "N"}
 
 def read(folder: Path, settings: dict[str, Any]) -> Iterator[Block]:
     """Samples of the event traces; metadata and waveforms may lie in ``metadata/`` and ``data/``."""
-    return sources.blocks(_pieces(Path(folder), settings), settings)
+    return pieces.blocks(_pieces(Path(folder), settings), settings)
 
 
-def _pieces(folder: Path, settings: dict[str, Any]) -> Iterator[sources.Piece]:
+def _pieces(folder: Path, settings: dict[str, Any]) -> Iterator[pieces.Piece]:
     tables = ("metadata*events*.csv", "metadata*events*.csv.bz2", "metadata.csv")
     waveforms = ("*events_counts*.hdf5", "*events*.hdf5", "waveforms.hdf5")
-    table = sources.find_one(folder, *_or_in("metadata", tables))
-    traces = sources.find_one(folder, *_or_in("data", waveforms))
+    table = reading.find_one(folder, *_or_in("metadata", tables))
+    traces = reading.find_one(folder, *_or_in("data", waveforms))
     # The official files tell neither the component order nor the rate: they are part of the format.
-    yield from seisbench.pieces(table, traces, settings, CODE, order="ENZ", rate_hz=windows.RATE_HZ)
+    yield from seisbench.from_table(table, traces, settings, CODE, order="ENZ", rate_hz=windows.RATE_HZ)
 
 
 def _or_in(subfolder: str, patterns: tuple[str, ...]) -> list[str]:

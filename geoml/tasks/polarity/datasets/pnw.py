@@ -4,8 +4,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from geoml import reading
 from geoml.store import Block
-from geoml.tasks.polarity import sources, windows
+from geoml.tasks.polarity import pieces, windows
 from geoml.tasks.polarity.datasets import seisbench
 
 CITATION = (
@@ -22,10 +23,12 @@ CODE = {"positive": "U", "negative": "D", "undecidable": "N"}
 
 def read(folder: Path, settings: dict[str, Any]) -> Iterator[Block]:
     """Samples of ``comcat_*``, or of the small ``mesoPNW_*``, ``miniPNW_*`` or other pair of files in the folder."""
-    return sources.blocks(_pieces(Path(folder), settings), settings)
+    return pieces.blocks(_pieces(Path(folder), settings), settings)
 
 
-def _pieces(folder: Path, settings: dict[str, Any]) -> Iterator[sources.Piece]:
-    table = sources.find_one(folder, "comcat_metadata.csv", "*metadata.csv")
-    waveforms = sources.find_one(folder, table.name.replace("metadata.csv", "waveforms.hdf5"))
-    yield from seisbench.pieces(table, waveforms, settings, CODE, order="ENZ", rate_hz=windows.RATE_HZ, splits=False)
+def _pieces(folder: Path, settings: dict[str, Any]) -> Iterator[pieces.Piece]:
+    table = reading.find_one(folder, "comcat_metadata.csv", "*metadata.csv")
+    waveforms = reading.find_one(folder, table.name.replace("metadata.csv", "waveforms.hdf5"))
+    yield from seisbench.from_table(
+        table, waveforms, settings, CODE, order="ENZ", rate_hz=windows.RATE_HZ, splits=False
+    )

@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from geoml import reading
 from geoml.errors import InputError
 from geoml.store import Block
-from geoml.tasks.polarity import sources, windows
+from geoml.tasks.polarity import pieces, windows
 
 if TYPE_CHECKING:
     import h5py
@@ -32,30 +33,30 @@ SAMPLES, _P = 600, 300
 
 def read(folder: Path, settings: dict[str, Any]) -> Iterator[Block]:
     """Samples of ``*fm_{train,test}.hdf5``, or of ``*pick_{train,test}.hdf5`` where there are no such files."""
-    return sources.blocks(_pieces(folder, settings), settings)
+    return pieces.blocks(_pieces(folder, settings), settings)
 
 
-def _pieces(folder: Path, settings: dict[str, Any]) -> Iterator[sources.Piece]:
-    for path in sources.find(folder, "*fm_*.hdf5", "*pick_*.hdf5"):
-        with sources.open_hdf5(path) as file:
+def _pieces(folder: Path, settings: dict[str, Any]) -> Iterator[pieces.Piece]:
+    for path in reading.find(folder, "*fm_*.hdf5", "*pick_*.hdf5"):
+        with reading.open_hdf5(path) as file:
             yield from _read_file(file, path, settings)
 
 
-def _read_file(file: "h5py.File", path: Path, settings: dict[str, Any]) -> Iterator[sources.Piece]:
-    waveforms = sources.dataset(file, "X", 2, "f")
+def _read_file(file: "h5py.File", path: Path, settings: dict[str, Any]) -> Iterator[pieces.Piece]:
+    waveforms = reading.dataset(file, "X", 2, "f")
     if waveforms.shape[1] != SAMPLES:
         raise InputError(path, "shape of 'X'", f"(n, {SAMPLES})", waveforms.shape)
     # The meaning of Y depends on the file: where fm exists it holds the labels, and Y the P times.
     with_picks = "fm" in file
     label_key = "fm" if with_picks else "Y"
-    keys = {key: sources.dataset(file, key, 1, "f") for key in ("mag", "dist")}
-    keys |= {"evids": sources.dataset(file, "evids", 1, "iu"), "sncls": sources.dataset(file, "sncls", 1, "SO")}
-    if not with_picks and sources.dataset(file, "Y", 1).dtype.kind == "f":
+    keys = {key: reading.dataset(file, key, 1, "f") for key in ("mag", "dist")}
+    keys |= {"evids": reading.dataset(file, "evids", 1, "iu"), "sncls": reading.dataset(file, "sncls", 1, "SO")}
+    if not with_picks and reading.dataset(file, "Y", 1).dtype.kind == "f":
         hint = "If these are P times of a picking file, its labels in 'fm' are missing."
         raise InputError(path, "type of 'Y'", "integers, as there is no 'fm'", file["Y"].dtype, hint)
-    keys["label"] = sources.dataset(file, label_key, 1, "iu")
+    keys["label"] = reading.dataset(file, label_key, 1, "iu")
     if with_picks:
-        keys["p"] = sources.dataset(file, "Y", 1, "f")
+        keys["p"] = reading.dataset(file, "Y", 1, "f")
     for values in keys.values():
         if len(values) != len(waveforms):
             raise InputError(path, f"length of {values.name[1:]!r}", f"{len(waveforms)}, as 'X'", len(values))
@@ -69,14 +70,14 @@ def _read_file(file: "h5py.File", path: Path, settings: dict[str, Any]) -> Itera
             "id": np.array([f"{name}:{row}" for row in range(rows.start, rows.stop)]),
             "group": np.array([str(event) for event in found["evids"].tolist()]),
             **_channels(found["sncls"]),
-            "label": sources.labels(found["label"], CODE, settings, path, label_key),
+            "label": pieces.labels(found["label"], CODE, settings, path, label_key),
             "time": np.full(n, np.nan),
             "magnitude": found["mag"],
             "distance_km": found["dist"],
             "onset": np.full(n, ""),
             "official_split": np.full(n, "test" if "test" in name else "train"),
         }
-        piece = sources.Piece(waveforms[rows].astype(np.float32, copy=False), _P, columns)
+        piece = pieces.Piece(waveforms[rows].astype(np.float32, copy=False), _P, columns)
         if with_picks:
             p = np.rint(np.nan_to_num(found["p"], nan=-1) * windows.RATE_HZ).astype(int)
             if (p != _P).any():
@@ -91,12 +92,12 @@ def _read_file(file: "h5py.File", path: Path, settings: dict[str, Any]) -> Itera
 def _step(waveforms: "h5py.Dataset") -> int:
     """Rows to read at a time: whole chunks, if the file has any that are small enough."""
     chunk = waveforms.chunks[0] if waveforms.chunks else 1
-    return max(sources.BLOCK // chunk * chunk, 1) if chunk <= sources.BLOCK else sources.BLOCK
+    return max(pieces.BLOCK // chunk * chunk, 1) if chunk <= pieces.BLOCK else pieces.BLOCK
 
 
 def _channels(sncls: np.ndarray) -> dict[str, np.ndarray]:
     """Network, station and channel of ``NET.STA.CHA``."""
     found, inverse = np.unique(sncls, return_inverse=True)
-    parts = [(*name.split("."), "", "", "")[:3] for name in sources.text(found).tolist()]
+    parts = [(*name.split("."), "", "", "")[:3] for name in reading.text(found).tolist()]
     network, station, channel = np.array(parts).T[:, inverse]
     return {"network": network, "station": station, "location": np.full(len(sncls), ""), "channel": channel}

@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from geoml import reading
 from geoml.errors import InputError
 from geoml.store import Block
-from geoml.tasks.polarity import sources, windows
+from geoml.tasks.polarity import pieces, windows
 
 if TYPE_CHECKING:
     import h5py
@@ -57,16 +58,16 @@ _SPAN = 64  # traces of a block to read at once, if its chunks do not hold more
 
 def read(folder: Path, settings: dict[str, Any]) -> Iterator[Block]:
     """Samples of ``metadata<chunk>.csv`` and ``waveforms<chunk>.hdf5`` of every chunk."""
-    return sources.blocks(_pieces(Path(folder), settings), settings)
+    return pieces.blocks(_pieces(Path(folder), settings), settings)
 
 
-def _pieces(folder: Path, settings: dict[str, Any]) -> Iterator[sources.Piece]:
+def _pieces(folder: Path, settings: dict[str, Any]) -> Iterator[pieces.Piece]:
     chunks = _chunks(folder)
     for chunk in chunks:
-        table = sources.find_one(folder, f"metadata{chunk}.csv")
-        waveforms = sources.find_one(folder, f"waveforms{chunk}.hdf5")
+        table = reading.find_one(folder, f"metadata{chunk}.csv")
+        waveforms = reading.find_one(folder, f"waveforms{chunk}.hdf5")
         prefix = f"{chunk}/" if len(chunks) > 1 else ""
-        yield from pieces(table, waveforms, settings, CODE, prefix=prefix)
+        yield from from_table(table, waveforms, settings, CODE, prefix=prefix)
 
 
 def _chunks(folder: Path) -> list[str]:
@@ -76,10 +77,10 @@ def _chunks(folder: Path) -> list[str]:
             return named
     elif (folder / "metadata.csv").is_file():
         return [""]
-    return [path.stem.removeprefix("metadata") for path in sources.find(folder, "metadata*.csv")]
+    return [path.stem.removeprefix("metadata") for path in reading.find(folder, "metadata*.csv")]
 
 
-def pieces(
+def from_table(
     table: Path,
     waveforms: Path,
     settings: dict[str, Any],
@@ -88,7 +89,7 @@ def pieces(
     rate_hz: float | None = None,
     prefix: str = "",
     splits: bool = True,
-) -> Iterator[sources.Piece]:
+) -> Iterator[pieces.Piece]:
     """Traces of one pair of files.
 
     Args:
@@ -102,12 +103,12 @@ def pieces(
         prefix: Put before the trace names to make ids.
         splits: Whether to pass on the column ``split``.
     """
-    with sources.open_hdf5(waveforms) as file:
+    with reading.open_hdf5(waveforms) as file:
         told = _data_format(file)
         if "data" not in file:
             raise InputError(waveforms, "key 'data'", "a group of traces", f"only {', '.join(file) or 'nothing'}")
         columns = _columns(table)
-        for frame in sources.read_csv(table, columns.values(), _ROWS):
+        for frame in reading.read_csv(table, columns.values(), _ROWS):
             frame = frame.rename(columns={name: role for role, name in columns.items()})
             rows, rejected = _rows(frame, columns, table, settings, code, prefix, splits)
             rows["z"] = _z(rows.pop("order"), told.get("component_order", order), waveforms)
@@ -116,13 +117,13 @@ def pieces(
             if missing.all() and np.isnan(rows["rate"]).any():
                 hint = "Add the column trace_sampling_rate_hz or data_format/sampling_rate."
                 raise InputError(table, "sampling rate", "a rate in the metadata or the HDF5 file", "none", hint)
-            sources.refuse_other_rate(table, columns.get("rate", "sampling rate"), rows["rate"], settings)
+            pieces.refuse_other_rate(table, columns.get("rate", "sampling rate"), rows["rate"], settings)
             yield from _cut_rows(file, rows, rejected, settings)
 
 
 def _columns(table: Path) -> dict[str, str]:
     """Name of the column for each meaning that the table has."""
-    there = sources.header(table)
+    there = reading.header(table)
     found = {}
     for role, names in (REQUIRED | OPTIONAL).items():
         if present := [name for name in names if name in there]:
@@ -137,7 +138,7 @@ def _data_format(file: "h5py.File") -> dict[str, Any]:
     """Component order and sampling rate from the group ``data_format``, as far as it tells them."""
     told: dict[str, Any] = {}
     group = file.get("data_format", {})
-    values = {name: "".join(sources.text(np.atleast_1d(group[name][()]))) for name in group}
+    values = {name: "".join(reading.text(np.atleast_1d(group[name][()]))) for name in group}
     if values.get("dimension_order", "CW") not in ("CW", "NCW"):
         hint = "Store components before samples."
         raise InputError(file.filename, "data_format/dimension_order", "CW or NCW", values["dimension_order"], hint)
@@ -171,25 +172,25 @@ def _rows(
     n = len(frame)
 
     def text(role: str) -> np.ndarray:
-        return sources.text(frame[role]) if role in frame else np.full(n, "")
+        return reading.text(frame[role]) if role in frame else np.full(n, "")
 
     def numbers(role: str) -> np.ndarray:
-        return sources.numbers(frame[role]) if role in frame else np.full(n, np.nan)
+        return reading.numbers(frame[role]) if role in frame else np.full(n, np.nan)
 
-    name, label, p = text("name"), sources.labels(frame["label"], code, settings, table, columns["label"]), numbers("p")
+    name, label, p = text("name"), pieces.labels(frame["label"], code, settings, table, columns["label"]), numbers("p")
     rate = numbers("rate")
     with np.errstate(divide="ignore"):
         rate = np.where(np.isnan(rate), 1 / numbers("interval"), rate)
     rate[~((rate > 0) & np.isfinite(rate))] = np.nan
     distance = numbers("distance")
     if "distance" not in frame:
-        distance = sources.epicentral_km(
+        distance = pieces.epicentral_km(
             *map(numbers, ("latitude", "longitude", "station_latitude", "station_longitude"))
         )
     split, location, onset = text("split"), text("location"), np.char.lower(text("onset"))
     official = np.where(split == "test", "test", np.where(split == "", "", "train"))
     parts = frame["name"].str.extract(r"^\s*(?P<block>[^$]*)\$(?P<index>\d+)(?:,:\d*)?(?:,:(?P<length>\d+))?\s*$")
-    index, length = (sources.numbers(parts[part]) for part in ("index", "length"))
+    index, length = (reading.numbers(parts[part]) for part in ("index", "length"))
     rows = {
         "id": np.char.add(prefix, name),
         "name": name,
@@ -197,17 +198,17 @@ def _rows(
         "network": text("network"),
         "station": text("station"),
         "location": np.where(location == "--", "", location),
-        "channel": sources.vertical(text("channel")),
+        "channel": pieces.vertical(text("channel")),
         "label": label,
         "p": p,
         "rate": rate,
         "order": text("order"),
-        "start": sources.seconds(frame["start"]) if "start" in frame else np.full(n, np.nan),
+        "start": reading.seconds(frame["start"]) if "start" in frame else np.full(n, np.nan),
         "magnitude": numbers("magnitude"),
         "distance_km": distance,
         "onset": np.where(np.isin(onset, ("impulsive", "emergent")), onset, ""),
         "official_split": official if splits else np.full(n, ""),
-        "block": sources.text(parts["block"].fillna("")),
+        "block": reading.text(parts["block"].fillna("")),
         "index": np.nan_to_num(index, nan=-1).astype(int),
         "length": np.nan_to_num(length, nan=np.iinfo(np.int32).max).astype(int),
     }
@@ -225,17 +226,17 @@ def _rows(
 
 def _cut_rows(
     file: "h5py.File", rows: dict[str, np.ndarray], rejected: list[tuple[str, str]], settings: dict[str, Any]
-) -> Iterator[sources.Piece]:
+) -> Iterator[pieces.Piece]:
     """Pieces of sorted rows; the rejected ones go with the first."""
     passed_on = (
         *("id", "group", "network", "station", "location", "channel", "label"),
         *("magnitude", "distance_km", "onset", "official_split"),
     )
-    for start in range(0, max(len(rows["id"]), 1), sources.BLOCK):
-        part = {key: values[start : start + sources.BLOCK] for key, values in rows.items()}
+    for start in range(0, max(len(rows["id"]), 1), pieces.BLOCK):
+        part = {key: values[start : start + pieces.BLOCK] for key, values in rows.items()}
         cuts = _Cuts(file, part, settings)
         columns = {key: part[key] for key in passed_on} | {"time": part["start"] + part["p"] / part["rate"]}
-        yield sources.Piece(
+        yield pieces.Piece(
             cuts.waveforms, windows.LEAD, columns, cuts.first, cuts.last, cuts.reasons, rejected if start == 0 else []
         )
 
@@ -266,7 +267,7 @@ class _Cuts:
     def _dataset(self, name: str, rank: int, components: int) -> "h5py.Dataset | None":
         if f"data/{name}" not in self.file:
             return None
-        found = sources.dataset(self.file, f"data/{name}", rank)
+        found = reading.dataset(self.file, f"data/{name}", rank)
         if found.shape[-2] != components:
             expected = f"{components} components, as the component order says"
             raise InputError(self.file.filename, f"shape of 'data/{name}'", expected, found.shape)

@@ -1,8 +1,6 @@
-"""What the readers share: opening files with clear errors, translating labels, and turning traces into blocks."""
+"""What the readers share: translating labels, and turning traces into blocks of samples."""
 
-import bz2
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,8 +12,7 @@ from geoml.store import Block
 from geoml.tasks.polarity import reversals, windows
 
 if TYPE_CHECKING:
-    import h5py
-    import pandas as pd
+    pass
 
 LABELS = ("U", "D", "N")  # code 0, 1, 2
 BLOCK = 4096  # samples in a block, at most
@@ -117,91 +114,6 @@ def labels(values: np.ndarray, code: dict[str, str], settings: dict[str, Any], p
     return codes[inverse]
 
 
-def find(folder: str | Path, *patterns: str) -> list[Path]:
-    """Files of the first pattern that has any, sorted; :class:`InputError` with what is there if none has."""
-    folder = Path(folder)
-    for pattern in patterns:
-        if found := sorted(path for path in folder.glob(pattern) if path.is_file()):
-            return found
-    got, hint = "no such folder", "Check the path of the data set."
-    if folder.is_dir():
-        there = sorted(path.name for path in folder.iterdir())
-        got = "only " + ", ".join([*there[:12], *(["..."] if len(there) > 12 else [])]) if there else "an empty folder"
-        if any(folder.glob("**/*.hdf5.bz2")):
-            hint = "Unpack the .hdf5.bz2 file first: bunzip2."
-    raise InputError(folder, "files", " or ".join(patterns), got, hint)
-
-
-def find_one(folder: str | Path, *patterns: str) -> Path:
-    """The file of the first pattern that has any; :class:`InputError` if it has several."""
-    found = find(folder, *patterns)
-    if len(found) > 1:
-        names = ", ".join(path.name for path in found)
-        raise InputError(folder, "files", "one file " + " or ".join(patterns), names, "Keep one of them in the folder.")
-    return found[0]
-
-
-def header(path: Path) -> list[str]:
-    """Column names of a CSV file (``.csv`` or ``.csv.bz2``); a byte order mark is skipped."""
-    opener: Any = bz2.open if path.suffix == ".bz2" else open
-    try:
-        with opener(path, "rt", encoding="utf-8-sig") as file:
-            line = file.readline().strip()
-    except (UnicodeError, OSError, EOFError) as error:
-        raise InputError(path, "content", "a CSV file in UTF-8", error, "Is the file complete?") from None
-    if line.count(";") > line.count(","):
-        raise InputError(
-            path, "separator", "commas", "semicolons", "Save the table again as CSV with commas (and decimal points)."
-        )
-    return [name.strip().strip('"') for name in line.split(",")] if line else []
-
-
-def read_csv(path: Path, columns: Iterable[str], rows: int | None = None) -> "Iterator[pd.DataFrame]":
-    """Read columns of a CSV file as text (empty: ``""``), ``rows`` at a time, or all at once if None.
-
-    Raises:
-        InputError: a column is missing, or the file is no comma-separated UTF-8 table.
-    """
-    import pandas as pd
-
-    columns, there = list(columns), header(path)
-    for column in columns:
-        if column not in there:
-            raise InputError(
-                path, "columns", repr(column), ", ".join(there) or "an empty file", "Check the header line."
-            )
-    try:
-        options = {"dtype": str, "keep_default_na": False, "encoding": "utf-8-sig", "skipinitialspace": True}
-        yield from pd.read_csv(path, usecols=columns, chunksize=rows or 10**9, **options)
-    except (ValueError, OSError, EOFError) as error:
-        raise InputError(path, "content", "a complete CSV table in UTF-8", error, "Is the file complete?") from None
-
-
-def numbers(values: Any) -> np.ndarray:
-    """(n,) float64 of text; NaN where it is no number."""
-    import pandas as pd
-
-    return pd.to_numeric(values, errors="coerce").to_numpy(np.float64)
-
-
-def seconds(values: Any) -> np.ndarray:
-    """(n,) float64, epoch seconds of ISO 8601 times; NaN where there is none."""
-    import pandas as pd
-
-    times = pd.to_datetime(pd.Series(values), format="ISO8601", utc=True, errors="coerce")
-    return (times - pd.Timestamp(0, tz="UTC")).dt.total_seconds().to_numpy(np.float64)
-
-
-def text(values: Any) -> np.ndarray:
-    """(n,) ``U`` array of text or of the bytes that HDF5 files hold, stripped."""
-    values = np.asarray(values)
-    if values.dtype.kind == "O":
-        values = np.array([v.decode("utf-8", "replace") if isinstance(v, bytes) else str(v) for v in values], "U")
-    elif values.dtype.kind == "S":
-        values = np.char.decode(values, "utf-8", "replace")
-    return np.char.strip(values.astype("U"))
-
-
 def vertical(channel: np.ndarray) -> np.ndarray:
     """(n,) channel names with the component: ``HH`` becomes ``HHZ``."""
     return np.where(np.char.str_len(channel) == 2, np.char.add(channel, "Z"), channel)
@@ -212,36 +124,6 @@ def epicentral_km(latitude: Any, longitude: Any, station_latitude: Any, station_
     a, b, c, d = (np.radians(np.asarray(v, float)) for v in (latitude, longitude, station_latitude, station_longitude))
     half = np.sin((c - a) / 2) ** 2 + np.cos(a) * np.cos(c) * np.sin((d - b) / 2) ** 2
     return 2 * 6371 * np.arcsin(np.sqrt(half))
-
-
-@contextmanager
-def open_hdf5(path: Path) -> "Iterator[h5py.File]":
-    """Open an HDF5 file for reading; :class:`InputError` if it is missing, cut short or damaged."""
-    import h5py
-
-    try:
-        with h5py.File(path, "r") as file:
-            yield file
-    except OSError as error:
-        got = "no such file" if not path.exists() else f"{path.stat().st_size} bytes that cannot be read ({error})"
-        raise InputError(path, "content", "a complete HDF5 file", got, "Download it again.") from None
-
-
-def dataset(file: "h5py.File", key: str, rank: int, kinds: str = "fiu") -> "h5py.Dataset":
-    """An HDF5 dataset of a rank and of a kind of number; :class:`InputError` if missing or otherwise."""
-    import h5py
-
-    path, found = Path(file.filename), file.get(key)
-    if not isinstance(found, h5py.Dataset):
-        present = file.get(key.rpartition("/")[0] or "/", {})
-        raise InputError(path, f"key {key!r}", "an HDF5 dataset", f"only {', '.join(list(present)[:12]) or 'nothing'}")
-    if found.ndim != rank:
-        raise InputError(path, f"shape of {key!r}", f"{rank} dimensions", found.shape)
-    if found.dtype.kind not in kinds:
-        names = {"f": "floats", "i": "integers", "u": "integers", "S": "strings", "O": "strings"}
-        expected = " or ".join(dict.fromkeys(names[kind] for kind in kinds))
-        raise InputError(path, f"type of {key!r}", expected, found.dtype)
-    return found
 
 
 def refuse_other_rate(path: Path, field_name: str, rate_hz: np.ndarray | float, settings: dict[str, Any]) -> None:
