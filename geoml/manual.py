@@ -144,7 +144,7 @@ def describe(content: dict[str, Any], where: object, task: str, dataset: str, re
             columns, rejected = _read_all(task, resolved[name])
         else:
             store = Store(prepared(task, name, resolved))
-            columns, rejected = store.samples, store.rejected()
+            columns, rejected = dict(store.samples), store.rejected()
     return _text(task, name, columns, rejected)
 
 

@@ -46,7 +46,7 @@ def infer(network: "keras.Model", x: np.ndarray, batch_size: int = 128) -> dict[
     Every call of the network has the same batch size (the last is filled up and cut), so it is traced once.
     """
     pieces: list[dict[str, np.ndarray]] = []
-    for start in range(0, len(x), batch_size):
+    for start in range(0, max(len(x), 1), batch_size):
         part = x[start : start + batch_size]
         full = np.resize(part, (batch_size, *part.shape[1:])) if len(part) < batch_size else part
         pieces.append({name: y[: len(part)] for name, y in by_name(network, network.predict_on_batch(full)).items()})
@@ -82,8 +82,8 @@ def load(path: str | Path) -> Model:
     import keras
 
     meta = read_meta(path)
-    registry.load(meta["task"], "models", meta["model"])  # makes the model's own layers known to Keras
     try:
+        registry.load(meta["task"], "models", meta["model"])  # makes the model's own layers known to Keras
         return Model(keras.models.load_model(path, compile=False, safe_mode=True), meta)
     except Exception as error:
         raise InputError(path, "content", "a network that Keras can load safely", error) from error

@@ -41,7 +41,9 @@ def prepare(task: str, dataset: str, entry: dict[str, Any], source: Path, folder
             reasons = sorted({reason for _, reason in writer.rejected}) or ["no rows"]
             raise InputError(source, "samples", "at least one that can be used", f"none ({'; '.join(reasons[:5])})")
         columns = writer.columns()
-        columns["split"] = splits.assign(columns, where=f"{task}/{dataset}", **entry["split"])
+        by = entry["split"]["by"]
+        linked = writer.linked(columns, "group" if by == "time" else by) if by in columns else []
+        columns["split"] = splits.assign(columns, where=f"{task}/{dataset}", linked=linked, **entry["split"])
         meta = {
             "task": task,
             "dataset": dataset,
@@ -73,11 +75,12 @@ def pool(task: str, dataset: str, entry: dict[str, Any], members: list[Path], fo
         for store in stores:
             name = store.meta["dataset"]
             for rows in store.blocks(np.arange(store.meta["samples"]), 4096):
-                columns = {key: values[rows] for key, values in store.samples.items() if key != "hash"}
-                columns["id"] = np.char.add(f"{name}:", columns["id"])
-                columns["group"] = np.char.add(f"{name}:", columns["group"])
+                piece = slice(rows[0], rows[-1] + 1)
+                columns = {key: store.samples.rows(key, piece) for key in store.samples if key != "hash"}
+                for key in ("id", "group"):
+                    columns[key] = np.char.add(f"{name}:".encode(), columns[key])
                 columns["member"] = np.full(len(rows), name)
-                writer.append(Block(store.inputs[rows], columns))
+                writer.append(Block(store.inputs[piece], columns))
         columns = writer.columns()
         splits.check(columns["group"], columns["split"], where)
         sources = {store.meta["data_source"] for store in stores}

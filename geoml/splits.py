@@ -1,6 +1,8 @@
 """Train, validation and test sets by group (event, experiment, source image), independent of the order of rows."""
 
 import hashlib
+from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
@@ -10,20 +12,30 @@ from geoml.store import SPLITS
 TRAIN, VAL, TEST = range(3)
 
 
-def assign(columns: dict[str, np.ndarray], *, by: str, val: float, test: float, seed: int, where: object) -> np.ndarray:
+def assign(
+    columns: dict[str, np.ndarray],
+    *,
+    by: str,
+    val: float,
+    test: float,
+    seed: int,
+    where: object,
+    linked: Sequence[tuple[Any, Any]] = (),
+) -> np.ndarray:
     """A split code (0 train, 1 val, 2 test) for every sample, whole groups only.
 
     A group's place is a hash of ``seed:group``, so it does not depend on the other groups or on their order. Groups
-    that share an identical input (``hash``) go together. With ``by="time"`` the newest groups are the test set and
-    the ones before them the validation set. Samples whose ``official_split`` is ``test`` are the test set; the
+    that are ``linked`` (they share an identical input) go together. With ``by="time"`` the newest groups are the test
+    set and the ones before them the validation set. Samples whose ``official_split`` is ``test`` are the test set; the
     others are then divided into train and validation only.
 
     Args:
-        columns: The table; ``group``, ``hash``, the column named by ``by``, and ``official_split`` where there is one.
+        columns: The table; ``group``, the column named by ``by``, and ``official_split`` where there is one.
         by: Column whose values must not be divided (``group``, ``station``), or ``time``.
         val, test: Shares of the groups.
         seed: Another seed gives another split.
         where: What to name in an error.
+        linked: Pairs of values of that column (of ``group`` with ``time``).
 
     Returns:
         (n,) int8.
@@ -31,20 +43,23 @@ def assign(columns: dict[str, np.ndarray], *, by: str, val: float, test: float, 
     key = "group" if by == "time" else by
     if key not in columns or by not in columns:
         raise InputError(where, "split.by", f"a column of the table: {', '.join(sorted(columns))}", repr(by))
-    groups = _linked(np.unique(columns[key], return_inverse=True)[1], columns["hash"])
-    names = columns[key][np.unique(groups, return_index=True)[1]]
+    names, groups = np.unique(columns[key], return_inverse=True)
+    if linked:
+        joined = _joined(names, linked)
+        names, groups = names[np.unique(joined, return_index=True)[1]], joined[groups]
     if by == "time":
         place = _by_time(groups, columns["time"], where)
     else:
-        digests = [hashlib.blake2b(f"{seed}:{name}".encode(), digest_size=8).digest() for name in names.tolist()]
+        digests = [hashlib.blake2b(f"{seed}:{_text(name)}".encode(), digest_size=8).digest() for name in names.tolist()]
         place = np.frombuffer(b"".join(digests), ">u8") / 2.0**64
-    official = columns.get("official_split", np.zeros(len(groups), "U1")) == "test"
+    told = columns.get("official_split", np.zeros(len(groups), "S1"))
+    official = told == (b"test" if told.dtype.kind == "S" else "test")
     if official.any():
         mixed = np.intersect1d(groups[official], groups[~official])
         if len(mixed):
             raise InputError(
                 where, key, "no value in both the official test set and the rest",
-                f"{len(mixed)} in both, such as {str(names[mixed[0]])!r}",
+                f"{len(mixed)} in both, such as {_text(names[mixed[0]])!r}",
             )  # fmt: skip
         place = np.where(np.isin(np.arange(len(names)), groups[official]), 2.0, place)
         code = np.where(place > 1, TEST, np.where(place < val, VAL, TRAIN))
@@ -62,7 +77,7 @@ def check(groups: np.ndarray, split: np.ndarray, where: object) -> None:
     np.minimum.at(low, index, split)
     np.maximum.at(high, index, split)
     if (low != high).any():
-        raise InputError(where, "split", "every group in one set", f"{str(names[low != high][0])!r} in two")
+        raise InputError(where, "split", "every group in one set", f"{_text(names[low != high][0])!r} in two")
     for code, name in enumerate(SPLITS):
         if not (split == code).any():
             raise InputError(
@@ -71,15 +86,19 @@ def check(groups: np.ndarray, split: np.ndarray, where: object) -> None:
             )  # fmt: skip
 
 
-def _linked(groups: np.ndarray, hashes: np.ndarray) -> np.ndarray:
-    """Group codes with those that share an identical input joined; consecutive from 0."""
+def _joined(names: np.ndarray, linked: Sequence[tuple[Any, Any]]) -> np.ndarray:
+    """Codes (from 0) of sorted names, the same for those that are linked, directly or through others."""
     from scipy.sparse import coo_array
     from scipy.sparse.csgraph import connected_components
 
-    _, twin = np.unique(hashes, return_inverse=True)
-    n, m = groups.max() + 1, twin.max() + 1
-    edges = coo_array((np.ones(len(groups), np.int8), (groups, n + twin)), shape=(n + m, n + m))
-    return np.unique(connected_components(edges, directed=False)[1][groups], return_inverse=True)[1]
+    pairs = np.array(linked, names.dtype)
+    pairs = np.searchsorted(names, pairs[np.isin(pairs, names).all(axis=1)])
+    edges = coo_array((np.ones(len(pairs), np.int8), (pairs[:, 0], pairs[:, 1])), shape=(len(names), len(names)))
+    return connected_components(edges, directed=False)[1]
+
+
+def _text(name: Any) -> str:
+    return name.decode() if isinstance(name, bytes) else str(name)
 
 
 def _by_time(groups: np.ndarray, time: np.ndarray, where: object) -> np.ndarray:

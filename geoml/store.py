@@ -12,7 +12,7 @@ import csv
 import hashlib
 import os
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -56,8 +56,8 @@ class StoreWriter:
         self.n = 0
         self.rejected: list[tuple[str, str]] = []
         self._blocks: list[dict[str, np.ndarray]] = []
-        self._hashes: list[np.ndarray] = []
-        self._seen: set[int] = set()
+        self._twins: list[dict[str, np.ndarray]] = []
+        self._known: list[np.ndarray] = []  # hashes so far, in sorted arrays, each at least twice the next
         self._shape: tuple[int, ...] = ()
 
     def __enter__(self) -> "StoreWriter":
@@ -72,35 +72,53 @@ class StoreWriter:
         self.rejected += block.rejected
         if not len(block.inputs):
             return
-        inputs, columns = np.ascontiguousarray(block.inputs), block.columns
-        hashes = _row_hashes(inputs)
-        new = np.zeros(len(hashes), bool)
-        new[np.unique(hashes, return_index=True)[1]] = True
-        new &= np.fromiter((value not in self._seen for value in hashes.tolist()), bool, len(hashes))
-        self._seen.update(hashes.tolist())
+        inputs = np.ascontiguousarray(block.inputs)
+        columns = {name: encoded(values) for name, values in block.columns.items()} | {"hash": _row_hashes(inputs)}
+        new = self._new(columns["hash"])
         if not new.all():
-            self.rejected += [(str(i), "duplicate of an earlier sample") for i in columns["id"][~new]]
-            inputs, hashes = inputs[new], hashes[new]
-            columns = {name: values[new] for name, values in columns.items()}
+            self.rejected += [(name.decode(), "duplicate of an earlier sample") for name in columns["id"][~new]]
+            self._twins.append({name: values[~new] for name, values in columns.items()})
+            inputs, columns = inputs[new], {name: values[new] for name, values in columns.items()}
         if not self._blocks:
             self._shape, self._dtype = inputs.shape[1:], inputs.dtype
         if (inputs.shape[1:], inputs.dtype) != (self._shape, self._dtype):
             raise ValueError(f"block of {inputs.dtype} {inputs.shape[1:]} in a set of {self._dtype} {self._shape}")
         self._file.write(inputs.data)
         self._digest.update(inputs.data)
-        self._hashes.append(hashes)
         self._blocks.append(columns)
         self.n += len(inputs)
 
+    def _new(self, hashes: np.ndarray) -> np.ndarray:
+        """(n,) bool: which hashes are met for the first time."""
+        new = np.zeros(len(hashes), bool)
+        new[np.unique(hashes, return_index=True)[1]] = True
+        for known in self._known:
+            at = np.minimum(np.searchsorted(known, hashes), len(known) - 1)
+            new &= known[at] != hashes
+        if new.any():
+            self._known.append(np.sort(hashes[new]))
+        while len(self._known) > 1 and len(self._known[-2]) < 2 * len(self._known[-1]):
+            self._known.append(np.sort(np.concatenate([self._known.pop(), self._known.pop()])))
+        return new
+
     def columns(self) -> dict[str, np.ndarray]:
-        """The table so far, one array a column, with ``hash`` (n,) uint64 of each input row."""
-        if not self._blocks:
-            return {}
-        table = {name: np.concatenate([block[name] for block in self._blocks]) for name in self._blocks[0]}
-        return table | {"hash": np.concatenate(self._hashes)}
+        """The table, to be taken once: an (n,) array a column, strings as UTF-8 bytes, and ``hash`` of each input."""
+        names = list(self._blocks[0]) if self._blocks else []
+        return {name: np.concatenate([block.pop(name) for block in self._blocks]) for name in names}
+
+    def linked(self, columns: dict[str, np.ndarray], key: str) -> list[tuple[Any, Any]]:
+        """Pairs of values of column ``key`` that share an identical input, of which only one is in the set."""
+        if not self._twins:
+            return []
+        hashes, other = (np.concatenate([twin[name] for twin in self._twins]) for name in ("hash", key))
+        order = np.argsort(columns["hash"])
+        first = columns[key][order[np.searchsorted(columns["hash"], hashes, sorter=order)]]
+        return [pair for pair in zip(first.tolist(), other.tolist(), strict=True) if pair[0] != pair[1]]
 
     def finish(self, columns: dict[str, np.ndarray], meta: dict[str, Any]) -> dict[str, Any]:
         """Write everything; ``columns`` must hold ``split``. Gives what went into ``dataset.json``."""
+        (self.folder / "dataset.json").unlink(missing_ok=True)  # until all is there again
+        columns = {name: encoded(values) for name, values in columns.items()}
         header = np.lib.format.header_data_from_array_1_0(np.empty((0, *self._shape), self._dtype))
         header["shape"] = (self.n, *self._shape)
         self._file.seek(0)
@@ -118,7 +136,7 @@ class StoreWriter:
         split = columns["split"]
         content = meta | {
             "fingerprint": self._digest.hexdigest(),
-            "split_hash": hashlib.blake2b(_bytes(columns["id"]) + split.tobytes(), digest_size=16).hexdigest(),
+            "split_hash": hashlib.blake2b(columns["id"].tobytes() + split.tobytes(), digest_size=16).hexdigest(),
             "samples": self.n,
             "input_shape": list(self._shape),
             "input_dtype": str(self._dtype),
@@ -137,7 +155,7 @@ class StoreWriter:
 
         with atomic(self.folder / "samples.h5") as temporary, h5py.File(temporary, "w") as file:
             for name, values in columns.items():
-                file.create_dataset(name, data=values.astype("S") if values.dtype.kind == "U" else values)
+                file.create_dataset(name, data=values)
 
     def __exit__(self, kind: type | None, error: BaseException | None, trace: Any) -> None:
         if not self._file.closed:
@@ -150,8 +168,14 @@ def _npy_header(header: dict[str, Any], size: int) -> bytes:
     return b"\x93NUMPY\x01\x00" + (size - 10).to_bytes(2, "little") + text.ljust(size - 11) + b"\n"
 
 
-def _bytes(values: np.ndarray) -> bytes:
-    return (values.astype("S") if values.dtype.kind == "U" else values).tobytes()
+def encoded(values: np.ndarray) -> np.ndarray:
+    """Strings as UTF-8 bytes, a quarter of their size; everything else as it is."""
+    if values.dtype.kind != "U":
+        return values
+    try:
+        return values.astype("S")
+    except UnicodeEncodeError:
+        return np.char.encode(values, "utf-8")
 
 
 def _row_hashes(inputs: np.ndarray) -> np.ndarray:
@@ -190,17 +214,9 @@ class Store:
             raise InputError(path, "content", "a prepared array", error, "Prepare the data set again.") from None
 
     @cached_property
-    def samples(self) -> dict[str, np.ndarray]:
+    def samples(self) -> "Table":
         """The table: one (n,) array a column; strings as ``str`` arrays."""
-        import h5py
-
-        path = self.folder / "samples.h5"
-        try:
-            with h5py.File(path) as file:
-                table = {name: file[name][()] for name in file}
-        except OSError as error:
-            raise InputError(path, "content", "a prepared table", error, "Prepare the data set again.") from None
-        return {name: v.astype("U") if v.dtype.kind == "S" else v for name, v in table.items()}
+        return Table(self.folder / "samples.h5")
 
     def rejected(self) -> list[tuple[str, str]]:
         """``(id, reason)`` of what was left out."""
@@ -215,3 +231,39 @@ class Store:
         """``rows`` in pieces of at most ``size``."""
         for start in range(0, len(rows), size):
             yield rows[start : start + size]
+
+
+class Table(Mapping[str, np.ndarray]):
+    """Columns of ``samples.h5``, each read when it is first asked for."""
+
+    def __init__(self, path: Path) -> None:
+        import h5py
+
+        self._path = path
+        self._columns: dict[str, np.ndarray] = {}
+        try:
+            with h5py.File(path) as file:
+                self._names = list(file)
+        except OSError as error:
+            raise InputError(path, "content", "a prepared table", error, "Prepare the data set again.") from None
+
+    def __getitem__(self, name: str) -> np.ndarray:
+        if name not in self._names:
+            raise KeyError(name)
+        if name not in self._columns:
+            values = self.rows(name, slice(None))
+            self._columns[name] = np.char.decode(values, "utf-8") if values.dtype.kind == "S" else values
+        return self._columns[name]
+
+    def rows(self, name: str, part: slice) -> np.ndarray:
+        """Some rows of a column, not kept; strings as UTF-8 bytes."""
+        import h5py
+
+        with h5py.File(self._path) as file:
+            return file[name][part]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._names)
+
+    def __len__(self) -> int:
+        return len(self._names)

@@ -5,6 +5,7 @@ import json
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from zipfile import BadZipFile
 
 import numpy as np
 
@@ -167,7 +168,7 @@ class Batches:
         self.store, self.part, self.outputs, self.augment, self.seed = store, part, outputs, augment, seed
         self.rows = store.rows("train")
         self.size = min(batch_size, len(self.rows))
-        self._members = store.samples.get("member", np.zeros(len(store.samples["id"]), np.int8))[self.rows]
+        self._members = store.samples.get("member", np.zeros(store.meta["samples"], np.int8))[self.rows]
 
     def __len__(self) -> int:
         return -(-len(self.rows) // self.size)
@@ -260,7 +261,7 @@ def _resume(path: Path, key: str, network: "keras.Model") -> tuple[State, list[n
     if not path.exists():
         return State(), []
     try:
-        with np.load(path, allow_pickle=False) as saved:
+        with open(path, "rb") as file, np.load(file, allow_pickle=False) as saved:
             if str(saved["key"]) != key:
                 log.info("%s is of other settings or data: starting from the first epoch", path)
                 return State(), []
@@ -270,7 +271,7 @@ def _resume(path: Path, key: str, network: "keras.Model") -> tuple[State, list[n
                 variable.assign(saved[f"optimizer_{i}"])
             best = [saved[f"best_{i}"] for i in range(len(network.variables))]
             state = State(**json.loads(str(saved["state"])))
-    except (OSError, ValueError, KeyError) as error:
+    except (OSError, EOFError, ValueError, KeyError, BadZipFile) as error:
         raise InputError(path, "content", "a checkpoint", error, "Delete it to start from the first epoch.") from None
     state.resumed += 1
     log.info("resumed after epoch %d from %s", len(state.history), path)

@@ -94,6 +94,11 @@ def score_modules(task):
     return own + [f"geoml.metrics.{name}" for name in registry.generic("metrics")]
 
 
+def published(task):
+    """CSV files of a task: published figures, which its tables show."""
+    return sorted(map(os.path.relpath, Path(workflow.basedir, "geoml", "tasks", task).glob("*.csv")))
+
+
 def gpus(device):
     """GPUs that a job on ``device`` needs."""
     return 1 if device == "gpu" else 0

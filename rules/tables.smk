@@ -10,6 +10,7 @@ rule comparison_table:
             f"geoml.tasks.{task_of(wildcards.table)}.tables.{wildcards.table}",
             *score_modules(task_of(wildcards.table)),
         ),
+        published=lambda wildcards: published(task_of(wildcards.table)),
     output:
         table=report(
             "results/tables/{table}.csv",

@@ -1,11 +1,11 @@
 """What the tests share: a toy task, small prepared sets of it, and Snakemake on a copy of the tree."""
 
+import json
 import os
 import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -80,10 +80,11 @@ def toy_files() -> list[Path]:
 def toy(monkeypatch: pytest.MonkeyPatch) -> str:
     """The toy task, findable in this process."""
     import geoml.tasks
-    from geoml import registry
+    from geoml import config, registry
 
     folder = TOY / "geoml" / "tasks"
     monkeypatch.setattr(registry, "_TASKS", folder)
+    monkeypatch.setattr(config, "task_schema", lambda task: json.loads((folder / task / "schema.json").read_text()))
     monkeypatch.setattr(geoml.tasks, "__path__", [*geoml.tasks.__path__, str(folder)])
     return "toy"
 
@@ -122,10 +123,3 @@ def keras_on_cpu() -> Any:
     import keras
 
     return keras
-
-
-@pytest.fixture
-def in_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[str], Path]]:
-    """Work in an empty folder; gives paths in it."""
-    monkeypatch.chdir(tmp_path)
-    yield lambda name: tmp_path / name

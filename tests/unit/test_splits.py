@@ -19,7 +19,6 @@ def table(groups: int = 300, each: int = 3) -> dict[str, np.ndarray]:
         "group": np.char.add("event", group.astype("U")),
         "station": np.char.add("ST.", (np.arange(n) % 50).astype("U")),
         "time": group.astype(float),
-        "hash": np.arange(n, dtype=np.uint64),
     }
 
 
@@ -52,9 +51,11 @@ def test_groups_that_share_an_input_go_together():
     columns = table()
     alone = assign(columns, **RULE)
     first, second = (int(np.flatnonzero(alone == code)[0]) for code in (TRAIN, TEST))
-    columns["hash"][second] = columns["hash"][first]
-    split = assign(columns, **RULE)
+    pairs = [(columns["group"][first], columns["group"][second]), ("event0", "an event of which nothing is left")]
+    split = assign(columns, **RULE, linked=pairs)
     assert split[first] == split[second] and not divided(columns["group"], split)
+    as_bytes = {name: values.astype("S") if values.dtype.kind == "U" else values for name, values in columns.items()}
+    assert (assign(as_bytes, **RULE, linked=[(a.encode(), b.encode()) for a, b in pairs]) == split).all()
 
 
 def test_by_station():
@@ -91,9 +92,7 @@ def test_an_official_test_set_is_kept():
 def test_a_column_that_is_not_there_is_named():
     columns = table()
     del columns["station"]
-    with pytest.raises(
-        InputError, match=r"split\.by: expected a column of the table: group, hash, time, got 'station'"
-    ):
+    with pytest.raises(InputError, match=r"split\.by: expected a column of the table: group, time, got 'station'"):
         assign(columns, **RULE | {"by": "station"})
 
 

@@ -4,13 +4,14 @@ import errno
 import json
 import os
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from conftest import write_toy
 
 from geoml.errors import InputError
-from geoml.prepare import pool
+from geoml.prepare import pool, prepare
 from geoml.store import Block, Store, StoreWriter
 
 
@@ -67,6 +68,16 @@ def test_duplicates_are_left_out_within_and_across_blocks(tmp_path: Path):
     assert store.rejected() == [(name, "duplicate of an earlier sample") for name in ("t3", "t4")]
 
 
+def test_the_groups_of_duplicates_are_linked(tmp_path: Path):
+    first, second = block(4), block(4, 4)
+    second.inputs[0] = first.inputs[3]
+    second.columns["group"][0] = "Ørsted"
+    with StoreWriter(tmp_path / "set") as writer:
+        writer.append(first)
+        writer.append(second)
+        assert writer.linked(writer.columns(), "group") == [(b"1", "Ørsted".encode())]
+
+
 def test_the_fingerprint_follows_content_only(tmp_path: Path):
     one, again = written(tmp_path / "a", block(9)), written(tmp_path / "b", block(4), block(5, 4))
     same = written(tmp_path / "c", block(9))
@@ -120,6 +131,9 @@ def test_nothing_without_the_marker_and_a_clear_error_for_a_cut_array(tmp_path: 
     path.write_bytes(b"")
     with pytest.raises(InputError, match=r"inputs\.npy.*Prepare the data set again"):
         _ = store.inputs
+    np.save(path, np.array([{"a": 1}], object), allow_pickle=True)
+    with pytest.raises(InputError, match="Python objects"):  # nothing in a file is ever executed
+        _ = store.inputs
 
 
 def test_a_cut_table_is_a_clear_error(tmp_path: Path):
@@ -164,6 +178,30 @@ def test_twins_between_members_do_not_cross_the_split(toy: str, tmp_path: Path):
     assert both.meta["samples"] == 100 and len(np.unique(both.samples["hash"])) == 100
 
 
-def test_dataset_json_is_plain_json(tmp_path: Path):
-    written(tmp_path / "set", block(5))
-    assert json.loads((tmp_path / "set/dataset.json").read_text())["samples"] == 5
+DOTS: dict[str, Any] = {"source": "synthetic", "reader": "dots", "prepare": {"scale": 1.0}}
+SPLIT = {"by": "group", "val": 0.2, "test": 0.2, "seed": 0}
+
+
+def dots(folder: Path, labels: np.ndarray) -> Path:
+    folder.mkdir()
+    numbers = np.random.default_rng(0).normal(size=(len(labels), 8))
+    np.save(folder / "dots.npy", np.column_stack([np.arange(len(labels)), labels, numbers]))
+    return folder
+
+
+def test_preparing_writes_what_can_be_known_of_the_set(toy: str, tmp_path: Path):
+    source = dots(tmp_path / "source", np.arange(60) % 2)
+    meta = prepare(toy, "dots", DOTS | {"split": SPLIT}, source, tmp_path / "dots")
+    assert meta == Store(tmp_path / "dots").meta == json.loads((tmp_path / "dots/dataset.json").read_text())
+    assert (meta["task"], meta["dataset"], meta["data_source"]) == ("toy", "dots", "synthetic")
+    assert (meta["reader"], meta["citation"], meta["split"]) == ("dots", "Nobody, 2000", SPLIT)
+    assert sum(meta["split_samples"].values()) == 60 and meta["labels"]["train"]["LEFT"] > 0
+
+
+def test_an_empty_class_or_an_empty_source_is_an_error_and_leaves_nothing(toy: str, tmp_path: Path):
+    entry = DOTS | {"split": SPLIT}
+    with pytest.raises(InputError, match="toy/dots: class RIGHT: expected samples in the training set, got none"):
+        prepare(toy, "dots", entry, dots(tmp_path / "one", np.zeros(60)), tmp_path / "dots")
+    with pytest.raises(InputError, match="samples: expected at least one that can be used, got none"):
+        prepare(toy, "dots", entry, dots(tmp_path / "no", np.zeros(0)), tmp_path / "dots")
+    assert list((tmp_path / "dots").iterdir()) == []

@@ -130,14 +130,14 @@ def test_a_training_leaves_model_history_and_record(data: Path, tmp_path: Path):
 
 
 def test_the_best_epoch_is_kept_by_the_monitored_value(data: Path, tmp_path: Path):
-    record = run(tmp_path, data, variant(monitor="val_loss", monitor_mode="min", learning_rate=1.0, epochs=8))
+    record = run(tmp_path, data, variant(monitor="val_loss", monitor_mode="max"))
     found = history(tmp_path)["val_loss"]
-    assert record["best_epoch"] == 1 + int(np.argmin(found)) < 8
+    assert record["best_epoch"] == 1 + int(np.argmax(found)) < 6
     store = Store(data)
     rows = store.rows("val")
     p = models.load(tmp_path / "model.keras").infer(store.inputs[rows])["side"]
     loss = -np.log(p[np.arange(len(rows)), store.samples["label"][rows]]).mean()
-    assert loss == pytest.approx(min(found), rel=1e-3)
+    assert loss == pytest.approx(max(found), rel=1e-3)
 
 
 def test_the_same_seed_gives_the_same_network_and_another_does_not(data: Path, tmp_path: Path):
@@ -276,5 +276,5 @@ def epochs_in(checkpoint: Path) -> int:
     """Finished epochs in a checkpoint; 0 without one."""
     if not checkpoint.exists():
         return 0
-    with np.load(checkpoint) as saved:
+    with np.load(checkpoint, allow_pickle=False) as saved:
         return len(json.loads(str(saved["state"]))["history"])

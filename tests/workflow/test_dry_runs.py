@@ -2,6 +2,7 @@
 
 import os
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -72,7 +73,10 @@ def test_a_profile_changes_no_job(profile: str, tmp_path: Path):
     }
 
 
-def test_the_default_configuration_is_taken_where_no_other_is_given(tmp_path: Path):
+def test_the_default_is_taken_where_no_other_configuration_is_given_and_mixed_into_none(tmp_path: Path):
+    shutil.copytree(ROOT / "config", tmp_path / "config")
+    default = jobs(snakemake(tmp_path, "-n", "--quiet", "rules"))
+    assert default == jobs(snakemake(tmp_path, "-n", "--quiet", "rules", "--configfile", "config/config.yaml"))
     other = tmp_path / "other.yaml"
     task = {
         "datasets": {"mine": {"source": "synthetic", "rows": 50, "reader": "pnw"}},
@@ -80,7 +84,7 @@ def test_the_default_configuration_is_taken_where_no_other_is_given(tmp_path: Pa
     }
     other.write_text(yaml.safe_dump({"tasks": {"polarity": task}}))
     found = jobs(snakemake(tmp_path, "-n", "--quiet", "rules", "--configfile", other))
-    assert found["train"] == 1, "nothing of the default is mixed in"
+    assert found["train"] == 1 < default["train"]
 
 
 def test_one_table_needs_only_its_own_task_and_a_typo_is_named(tmp_path: Path):

@@ -78,6 +78,11 @@ def test_an_edit_redoes_what_depends_on_the_file(project: Project, file: str, ex
     assert project.planned() == expected
 
 
+def test_published_figures_redo_the_table(project: Project):
+    (project.folder / "geoml/tasks/toy/published.csv").write_text("dataset,model,metric,value,source\n")
+    assert project.planned() == [TABLE]
+
+
 def test_data_prepared_again_to_the_same_samples_retrain_nothing(project: Project):
     edit(project.folder / "geoml/tasks/toy/datasets/dots.py")
     assert "Prepare dots for toy" in project.planned()
