@@ -95,7 +95,9 @@ def _predict(options: argparse.Namespace) -> None:
     from geoml.predict import best_model, predict
 
     more: dict[str, Any] = {"reversals": options.reversals} if options.reversals else {}
-    model = options.model or best_model(options.task)
+    if not (model := options.model):
+        model = best_model(options.task)
+        print(f"using {model}, the best on its own validation data")
     print(predict(options.task, options.inputs, options.out, model, picks=options.picks, **more))
 
 

@@ -95,8 +95,10 @@ def toy_store(toy: str, tmp_path: Path) -> Path:
     return write_toy(tmp_path / "results/data/toy/dots")
 
 
-def write_toy(folder: Path, rows: int = 200, seed: int = 0, **meta: Any) -> Path:
-    """Prepare toy samples without the workflow."""
+def write_toy(
+    folder: Path, rows: int = 200, seed: int = 0, more: dict[str, np.ndarray] | None = None, **meta: Any
+) -> Path:
+    """Prepare toy samples without the workflow; ``more`` are further columns."""
     from geoml.store import Block, StoreWriter
 
     rng = np.random.default_rng(seed)
@@ -110,7 +112,7 @@ def write_toy(folder: Path, rows: int = 200, seed: int = 0, **meta: Any) -> Path
         table["split"] = np.array([0, 0, 1, 2], np.int8)[np.arange(rows) // 2 % 4]
         content = {"task": "toy", "dataset": folder.name, "data_source": "synthetic", "citation": ""}
         content |= {"prepare": {}, "split": {}}
-        writer.finish(table, content | meta)
+        writer.finish(table | (more or {}), content | meta)
     return folder
 
 
