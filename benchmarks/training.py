@@ -1,4 +1,4 @@
-"""Training, end to end through geoml's own loop, against the bare Keras step on a fixed batch; windows per CPU second."""
+"""Training through geoml's own loop against the bare Keras step on a fixed batch, in windows per CPU second."""
 
 import common  # noqa: I001  (first: it sets the number of threads)
 

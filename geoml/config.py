@@ -149,6 +149,8 @@ def _validate(value: Any, schema: dict[str, Any], where: object, at: str = "") -
     }  # fmt: skip
     known = error.validator in words
     expected = f"{words[error.validator]}{error.validator_value}" if known else error.message
+    if error.validator == "type" and isinstance(number(str(error.instance)), float):
+        meaning = "YAML takes this for text: write it with a point and a sign, such as 1.0e-3."
     raise InputError(where, place, expected, repr(error.instance), meaning)
 
 

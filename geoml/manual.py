@@ -9,8 +9,9 @@ import numpy as np
 
 from geoml import config, registry, sources
 from geoml.errors import InputError
+from geoml.files import read_json
 from geoml.logs import log_to
-from geoml.prepare import prepare_from
+from geoml.prepare import prepare_from, prepared_from
 from geoml.store import SPLITS, Block, Store
 
 
@@ -75,14 +76,17 @@ def train(
 
 
 def prepared(task: str, dataset: str, datasets: dict[str, Any]) -> Path:
-    """Folder of a prepared set, made if it is not there or was made with other settings."""
+    """Folder of a prepared set, made if it is not there or was made with other settings or from other files."""
     entry, folder = datasets[dataset], Path("results/data") / task / dataset
-    if (folder / "dataset.json").exists() and Store(folder).meta["prepare"] == entry["prepare"]:
-        return folder
     if entry["source"] == "pool":
         needed = [prepared(task, member, datasets) / "dataset.json" for member in entry["members"]]
     else:
         needed = [_source(task, dataset, entry)]
+    marker = folder / "dataset.json"
+    if marker.exists() and prepared_from(entry, read_json(marker)):
+        newest = max(path.stat().st_mtime_ns for path in needed)
+        if newest <= marker.stat().st_mtime_ns:
+            return folder
     prepare_from(task, dataset, entry, needed, folder)
     return folder
 
@@ -180,14 +184,15 @@ def _plain(found: Any) -> str:
 
 
 def _source(task: str, dataset: str, entry: dict[str, Any]) -> Path:
-    """Marker of the source files, which are made or downloaded if they are not there."""
-    folder = Path("data") / task / dataset
-    make = {"synthetic": "generated", "url": "fetched", "path": "linked"}[entry["source"]]
-    marker = folder / f"{make}.json"
-    if entry["source"] == "path":
-        sources.link(entry, marker)
-    elif not marker.exists():
-        (sources.generate(task, entry, marker) if entry["source"] == "synthetic" else sources.fetch(entry, marker))
+    """Marker of the source files, which are made, downloaded or listed again if the marker is not of this entry."""
+    kind = {"synthetic": "generated", "url": "fetched", "path": "linked"}[entry["source"]]
+    marker = Path("data") / task / dataset / f"{kind}.json"
+    if marker.exists() and read_json(marker) == sources.contents(entry, marker):
+        return marker
+    if entry["source"] == "synthetic":
+        sources.generate(task, entry, marker)
+    else:
+        (sources.fetch if entry["source"] == "url" else sources.link)(entry, marker)
     return marker
 
 

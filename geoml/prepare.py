@@ -49,6 +49,7 @@ def prepare(task: str, dataset: str, entry: dict[str, Any], source: Path, folder
             "dataset": dataset,
             "data_source": "synthetic" if entry["source"] == "synthetic" else "real",
             "reader": entry["reader"],
+            "entry": _without_path(entry),
             "citation": reader.CITATION,
             "prepare": entry["prepare"],
             "split": entry["split"],
@@ -89,6 +90,8 @@ def pool(task: str, dataset: str, entry: dict[str, Any], members: list[Path], fo
             "dataset": dataset,
             "data_source": sources.pop() if len(sources) == 1 else "synthetic and real",
             "reader": "pool of " + ", ".join(store.meta["dataset"] for store in stores),
+            "entry": _without_path(entry),
+            "members": {store.meta["dataset"]: store.meta["fingerprint"] for store in stores},
             "citation": " ".join(dict.fromkeys(store.meta["citation"] for store in stores)),
             "prepare": stores[0].meta["prepare"],
             "split": {"members": [store.meta["split"] for store in stores]},
@@ -96,6 +99,16 @@ def pool(task: str, dataset: str, entry: dict[str, Any], members: list[Path], fo
             "audit": part.audit(columns, where),
         }
         return writer.finish(columns, meta)
+
+
+def prepared_from(entry: dict[str, Any], meta: dict[str, Any]) -> bool:
+    """Whether a prepared set was made with these settings."""
+    return meta.get("entry") == _without_path(entry)
+
+
+def _without_path(entry: dict[str, Any]) -> dict[str, Any]:
+    """Settings that make a prepared set; where the user keeps the files does not."""
+    return {key: value for key, value in entry.items() if key != "path"}
 
 
 def _labels(part: Any, columns: dict[str, np.ndarray], where: str) -> dict[str, dict[str, int]]:

@@ -21,14 +21,23 @@ def generate(task: str, entry: dict[str, Any], marker: Path) -> None:
     folder = marker.parent
     _empty(folder)
     registry.load_task(task, "synthetic").generate(folder, entry["rows"], entry["seed"], entry["reader"])
-    write_json(marker, {"folder": str(folder), "source": "synthetic", "rows": entry["rows"], "seed": entry["seed"]})
+    write_json(marker, contents(entry, marker))
     log.info("made %d %s samples in %s", entry["rows"], entry["reader"], folder)
 
 
 def link(entry: dict[str, Any], marker: Path) -> None:
     """Note which files a user's folder holds, so that a change of them is seen."""
-    folder = Path(entry["path"]).expanduser()
-    write_json(marker, {"folder": str(folder), "source": "path", "files": listing(folder, marker.parent)})
+    write_json(marker, contents(entry, marker))
+
+
+def contents(entry: dict[str, Any], marker: Path) -> dict[str, Any]:
+    """What the marker of an entry's source says: where the files are, and all that makes them what they are."""
+    if entry.get("path"):
+        folder = Path(entry["path"]).expanduser()
+        return {"folder": str(folder), "files": listing(folder, marker.parent)}
+    if entry.get("files"):
+        return {"folder": str(marker.parent), "files": {file["url"]: file["sha256"] for file in entry["files"]}}
+    return {"folder": str(marker.parent)} | {key: entry[key] for key in ("reader", "rows", "seed")}
 
 
 def listing(folder: Path, where: object) -> dict[str, list[int]]:
@@ -68,9 +77,7 @@ def fetch(entry: dict[str, Any], marker: Path) -> None:
                 )
             os.replace(path.with_suffix(path.suffix + ".part"), path)
         log.info("have %s", path)
-    write_json(
-        marker, {"folder": str(folder), "source": "url", "files": {f["url"]: f["sha256"] for f in entry["files"]}}
-    )
+    write_json(marker, contents(entry, marker))
 
 
 def _download(url: str, part: Path) -> None:

@@ -64,8 +64,8 @@ def train(
     """
     from geoml.backend import use_device
 
-    clock = Clock()
     device_name = use_device(device, threads)
+    clock = Clock()
     store, fit = Store(data), variant["fit"]
     network, part = compiled(run["task"], variant, store.meta, run["seed"])
     if init_from is not None:
@@ -74,6 +74,7 @@ def train(
     state, best = _resume(checkpoint, key, network)
     batches = Batches(store, part, network.output_names, fit["batch_size"], variant["augment"], run["seed"])
     validation = part.validation(store, network.output_names)
+    _check_monitor(fit, _validate(network, part, _first(validation), fit))
     before = dict(state.seconds)
     stopped_by = "epochs"
     for epoch in range(len(state.history) + 1, fit["epochs"] + 1):
@@ -86,7 +87,7 @@ def train(
         scores = one_epoch(network, batches, epoch) | _validate(network, part, validation, fit)
         _finite(scores, run)
         state.history.append({"epoch": epoch, "learning_rate": rate, **scores, **epoch_clock.read()})
-        monitored = _monitored(scores, fit["monitor"])
+        monitored = scores[fit["monitor"]]
         better = min if fit["monitor_mode"] == "min" else max
         if state.best_score is None or (
             monitored != state.best_score and better(monitored, state.best_score) == monitored
@@ -135,7 +136,8 @@ def train(
         **{name: round(before[name] + spent, 3) for name, spent in clock.read().items()},
     )
     write_json(record_path, content)
-    checkpoint.unlink(missing_ok=True)
+    for left in (checkpoint, *checkpoint.parent.glob(f".{checkpoint.stem}.*{checkpoint.suffix}")):
+        left.unlink(missing_ok=True)  # with what a kill in the middle of writing one left behind
     return content
 
 
@@ -231,17 +233,21 @@ def _validate(network: "keras.Model", part: Any, validation: tuple, fit: dict[st
     return {"val_loss": sum(losses.values())} | {f"val_{name}": v for name, v in part.monitor(y, outputs).items()}
 
 
-def _monitored(scores: dict[str, float], name: str) -> float:
-    if name not in scores:
-        raise InputError("fit", "monitor", f"one of {', '.join(scores)}", repr(name))
-    return scores[name]
+def _first(validation: tuple) -> tuple:
+    x, y = validation
+    return x[:1], {name: values[:1] for name, values in y.items()}
+
+
+def _check_monitor(fit: dict[str, Any], scores: dict[str, float]) -> None:
+    if fit["monitor"] not in scores:
+        raise InputError("fit", "monitor", f"one of {', '.join(scores)}", repr(fit["monitor"]))
 
 
 def _finite(scores: dict[str, float], run: dict[str, Any]) -> None:
     bad = [name for name, value in scores.items() if not np.isfinite(value)]
     if bad:
         raise InputError("/".join(map(str, run.values())), bad[0], "a finite number", scores[bad[0]],
-                         "Lower fit.learning_rate; the last good epoch is in the checkpoint.")  # fmt: skip
+                         "Lower fit.learning_rate.")  # fmt: skip
 
 
 def _key(run: dict[str, Any], variant: dict[str, Any], fingerprint: str, init_from: Path | None) -> str:

@@ -117,6 +117,19 @@ def source_marker(wildcards):
     return [f"data/{wildcards.task}/{wildcards.dataset}/{kind[settings['source']]}.json"]
 
 
+def named_files(wildcards):
+    """Files of the user's that the preparation of a data set names, such as a table of reversed stations."""
+    values = entry(wildcards)["prepare"].values()
+    return [value for value in values if isinstance(value, str) and Path(value).is_file()]
+
+
+def folder_state(wildcards):
+    """Sizes and times of what is directly in a user's folder: a new file, or a new one in a sub-folder, changes it."""
+    folder = Path(entry(wildcards)["path"]).expanduser()
+    stats = {path.name: path.stat() for path in folder.iterdir()} if folder.is_dir() else {}
+    return {name: [stats[name].st_size, stats[name].st_mtime_ns] for name in sorted(stats)}
+
+
 def reader_code(wildcards):
     """Code that makes a prepared data set."""
     reader = entry(wildcards).get("reader")

@@ -50,6 +50,7 @@ rule link_dataset:
         "../environment.yml"
     params:
         entry=lambda wildcards: {"path": entry(wildcards)["path"]},
+        state=folder_state,
     message:
         "List the files of {wildcards.dataset} for {wildcards.task}"
     script:
@@ -59,6 +60,7 @@ rule link_dataset:
 rule prepare_dataset:
     input:
         source=source_marker,
+        named=named_files,
         code=reader_code,
     output:
         inputs=f"{DATA}/inputs.npy",

@@ -16,7 +16,6 @@ rule train:
         f"logs/train/{RUN}.log",
     benchmark:
         f"results/benchmarks/train/{RUN}.jsonl"
-    retries: 2
     conda:
         "../environment.yml"
     resources:

@@ -69,7 +69,7 @@ def test_a_download_is_checked_and_noted(server: Server, tmp_path: Path):
     sources.fetch(entry(server, bytes=len(CONTENT)), marker)
     assert (marker.parent / "waves.bin").read_bytes() == CONTENT
     note = json.loads(marker.read_text())
-    assert note["source"] == "url" and list(note["files"].values()) == [SHA256]
+    assert note["folder"] == str(marker.parent) and list(note["files"].values()) == [SHA256]
     assert sorted(path.name for path in marker.parent.iterdir()) == ["fetched.json", "waves.bin"]
     sources.fetch(entry(server), marker)
     assert server.asked == [None], "what is there is not asked for again"
@@ -142,7 +142,7 @@ def test_generating_replaces_what_was_there(toy: str, tmp_path: Path):
     assert not (marker.parent / "left_over").exists()
     assert json.loads(marker.read_text()) == {
         "folder": str(marker.parent),
-        "source": "synthetic",
+        "reader": "dots",
         "rows": 10,
         "seed": 3,
     }

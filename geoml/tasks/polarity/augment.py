@@ -141,7 +141,7 @@ def _noisy(
     signal = np.take_along_axis(wave, np.minimum(after, WINDOW - 1), 1)
     level = signal.std(axis=1) / np.maximum(noise.std(axis=1), 1e-12) / 10 ** (target / 20)
     noise *= level.astype(np.float32)[:, None]
-    onset = np.abs(signal[:, :20]).max(axis=1)
+    onset = np.abs(signal[:, :20] - wave[:, : PICK // 2].mean(axis=1, keepdims=True)).max(axis=1)
     drowned = onset < noise.std(axis=1)
     return wave + noise, np.where(drowned, np.int8(2), label)
 
