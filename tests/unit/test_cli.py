@@ -86,6 +86,12 @@ def test_data_of_other_settings_are_prepared_again(here: Path, keras_on_cpu: Any
     change(here, dots={"source": "synthetic", "rows": 200, "prepare": {"scale": 2.0}})
     assert geoml(command) == 0
     assert np.allclose(Store(prepared.parent).inputs[:1], 2 * before)
+    change(here, dots={"source": "synthetic", "rows": 120, "prepare": {"scale": 2.0}})
+    assert geoml(command) == 0
+    assert Store(prepared.parent).meta["samples"] == 120
+    last = prepared.stat().st_mtime_ns
+    assert geoml(command) == 0
+    assert prepared.stat().st_mtime_ns == last, "nothing changed: used as it is"
 
 
 def test_a_gpu_that_is_not_there(

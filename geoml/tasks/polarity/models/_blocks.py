@@ -3,11 +3,12 @@
 import keras
 
 from geoml.layers.attention import SeqSelfAttention
+from geoml.layers.batch_normalization import fused
 
 
 def batch_norm() -> keras.layers.BatchNormalization:
     """Batch normalisation whose averages follow within tens of steps, so that short trainings can be validated."""
-    return keras.layers.BatchNormalization(momentum=0.9)
+    return fused(keras.layers.BatchNormalization(momentum=0.9))
 
 
 def encoder(x: keras.KerasTensor, dimensions: int = 1) -> keras.KerasTensor:
