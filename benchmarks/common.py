@@ -18,6 +18,7 @@ for _name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 ROOT = Path(__file__).resolve().parents[1]
+SCSN_ROWS_PER_GB = 409_000
 BASE = 2000  # synthetic records that larger files repeat, each time with a little other noise
 
 
@@ -67,12 +68,14 @@ def entry(source: str, **prepare: Any) -> dict[str, Any]:
     from geoml import config
 
     datasets = {source: {"source": "path", "path": ".", "prepare": prepare}}
-    content = config.resolve({"title": "bench", "tasks": {"polarity": {"datasets": datasets, "variants": {}}}})
+    content = config.resolve(
+        {"title": "bench", "tasks": {"polarity": {"datasets": datasets, "variants": {"m": {"model": "cnn_ross"}}}}}
+    )
     return content["tasks"]["polarity"]["datasets"][source]
 
 
-def scsn_files(folder: Path, rows: int) -> float:
-    """Contiguous ``fm_train`` and ``fm_test`` files with ``rows`` windows of 6 s; gives their size in GB."""
+def scsn_files(folder: Path, gigabytes: float) -> float:
+    """Contiguous ``fm_train`` and ``fm_test`` files with 409,000 windows of 6 s a GB; gives their size in GB."""
     import h5py
     import numpy as np
 
@@ -85,6 +88,7 @@ def scsn_files(folder: Path, rows: int) -> float:
             with h5py.File(path) as file:
                 base["test" if "test" in path.name else "train"] = {key: file[key][()] for key in file}
     rng = np.random.default_rng(0)
+    rows = round(gigabytes * SCSN_ROWS_PER_GB)
     total = sum(len(part["Y"]) for part in base.values())
     size = 0.0
     for split, part in base.items():
@@ -136,7 +140,7 @@ def pnw_files(folder: Path, gigabytes: float) -> float:
             block = file.create_dataset(f"data/bucket{b + 1}", shape, np.float32, chunks=(1, *shape[1:]))
             for i in range(0, n, 100):
                 at = np.arange(start + i, start + min(i + 100, n)) % len(traces)
-                block[i : i + len(at)] = traces[at] + rng.standard_normal((len(at), 1, 1), np.float32) * 50
+                block[i : i + len(at)] = traces[at] + rng.standard_normal((len(at), *shape[1:]), np.float32)
             for i in range(n):
                 row = table[(start + i) % len(table)]
                 event = f"{row['event_id']}{(start + i) // len(table)}"

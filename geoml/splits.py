@@ -65,14 +65,17 @@ def assign(
         code = np.where(place > 1, TEST, np.where(place < val, VAL, TRAIN))
     else:
         code = np.where(place < 1 - val - test, TRAIN, np.where(place < 1 - test, VAL, TEST))
-    split = code[groups].astype(np.int8)
-    check(columns[key], split, where)
+    split = code.astype(np.int8)[groups]
+    _check(names, groups, split, where)
     return split
 
 
 def check(groups: np.ndarray, split: np.ndarray, where: object) -> None:
     """Fail if a split is empty or a group is in more than one."""
-    names, index = np.unique(groups, return_inverse=True)
+    _check(*np.unique(groups, return_inverse=True), split, where)
+
+
+def _check(names: np.ndarray, index: np.ndarray, split: np.ndarray, where: object) -> None:
     low, high = np.full(len(names), 9), np.full(len(names), -1)
     np.minimum.at(low, index, split)
     np.maximum.at(high, index, split)

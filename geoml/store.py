@@ -103,6 +103,7 @@ class StoreWriter:
 
     def columns(self) -> dict[str, np.ndarray]:
         """The table, to be taken once: an (n,) array a column, strings as UTF-8 bytes, and ``hash`` of each input."""
+        self._known.clear()
         names = list(self._blocks[0]) if self._blocks else []
         return {name: np.concatenate([block.pop(name) for block in self._blocks]) for name in names}
 

@@ -1,5 +1,6 @@
 """Names are files: what is found, what an unknown name says, and which files a result depends on."""
 
+import ast
 from pathlib import Path
 
 import pytest
@@ -52,6 +53,20 @@ def test_a_result_depends_on_what_its_code_imports_and_on_nothing_else():
 def test_what_is_imported_inside_functions_counts_and_what_does_not_exist_is_left_out():
     assert "tasks/polarity/synthetic_files.py" in short(registry.sources("geoml.tasks.polarity.synthetic"))
     assert registry.sources("geoml.tasks.polarity.nothing") == []
+
+
+def test_imports_are_those_of_the_syntax_tree():
+    package = Path(registry.__file__).parent
+    for path in package.rglob("*.py"):
+        expected = set()
+        for node in ast.walk(ast.parse(path.read_bytes())):
+            if isinstance(node, ast.Import):
+                expected |= {alias.name for alias in node.names}
+            elif isinstance(node, ast.ImportFrom):
+                expected |= {str(node.module)} | {f"{node.module}.{alias.name}" for alias in node.names}
+        found = registry._imports(path)
+        existing = {name for name in expected if name.split(".")[0] == "geoml" and registry._file(name)}
+        assert {name for name in found if registry._file(name)} == existing, path
 
 
 def test_parts():
