@@ -31,7 +31,9 @@ def cpu_seconds(work: Callable[[], Any]) -> float:
 
 def child(*command: str | Path) -> tuple[float, str]:
     """CPU seconds of a process with its children, and what it printed; it must succeed."""
-    with subprocess.Popen([str(part) for part in command], cwd=ROOT, stdout=subprocess.PIPE, text=True) as process:
+    with subprocess.Popen(
+        [str(part) for part in command], cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+    ) as process:
         assert process.stdout is not None
         output = process.stdout.read()
         _, status, usage = os.wait4(process.pid, 0)

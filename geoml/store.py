@@ -55,7 +55,7 @@ class StoreWriter:
         self.folder = Path(folder)
         self.n = 0
         self.rejected: list[tuple[str, str]] = []
-        self._blocks: list[dict[str, np.ndarray]] = []
+        self._columns: dict[str, np.ndarray] = {}  # the table so far, with room for more rows
         self._twins: list[dict[str, np.ndarray]] = []
         self._known: list[np.ndarray] = []  # hashes so far, in sorted arrays, each at least twice the next
         self._shape: tuple[int, ...] = ()
@@ -79,14 +79,25 @@ class StoreWriter:
             self.rejected += [(name.decode(), "duplicate of an earlier sample") for name in columns["id"][~new]]
             self._twins.append({name: values[~new] for name, values in columns.items()})
             inputs, columns = inputs[new], {name: values[new] for name, values in columns.items()}
-        if not self._blocks:
+        if not self._columns:
             self._shape, self._dtype = inputs.shape[1:], inputs.dtype
         if (inputs.shape[1:], inputs.dtype) != (self._shape, self._dtype):
             raise ValueError(f"block of {inputs.dtype} {inputs.shape[1:]} in a set of {self._dtype} {self._shape}")
         self._file.write(inputs.data)
         self._digest.update(inputs.data)
-        self._blocks.append(columns)
+        for name in list(self._columns) or columns:
+            self._extend(name, columns[name])
         self.n += len(inputs)
+
+    def _extend(self, name: str, values: np.ndarray) -> None:
+        """Put values at the end of a column; one growing array a column leaves no holes in memory, unlike pieces."""
+        column = self._columns.get(name, np.empty(0, values.dtype))
+        column = column.astype(np.promote_types(column.dtype, values.dtype), copy=False)
+        end = self.n + len(values)
+        if end > len(column):
+            column.resize(max(end, len(column) * 5 // 4), refcheck=False)
+        column[self.n : end] = values
+        self._columns[name] = column
 
     def _new(self, hashes: np.ndarray) -> np.ndarray:
         """(n,) bool: which hashes are met for the first time."""
@@ -104,8 +115,9 @@ class StoreWriter:
     def columns(self) -> dict[str, np.ndarray]:
         """The table, to be taken once: an (n,) array a column, strings as UTF-8 bytes, and ``hash`` of each input."""
         self._known.clear()
-        names = list(self._blocks[0]) if self._blocks else []
-        return {name: np.concatenate([block.pop(name) for block in self._blocks]) for name in names}
+        for column in self._columns.values():
+            column.resize(self.n, refcheck=False)
+        return self._columns
 
     def linked(self, columns: dict[str, np.ndarray], key: str) -> list[tuple[Any, Any]]:
         """Pairs of values of column ``key`` that share an identical input, of which only one is in the set."""
@@ -133,11 +145,12 @@ class StoreWriter:
             rows.writerows(self.rejected)
         for name in sorted(columns):
             self._digest.update(name.encode())
-            self._digest.update(np.ascontiguousarray(columns[name]).tobytes())
-        split = columns["split"]
+            self._digest.update(np.ascontiguousarray(columns[name]).data)
+        split, split_hash = columns["split"], hashlib.blake2b(columns["id"].data, digest_size=16)
+        split_hash.update(split.data)
         content = meta | {
             "fingerprint": self._digest.hexdigest(),
-            "split_hash": hashlib.blake2b(columns["id"].tobytes() + split.tobytes(), digest_size=16).hexdigest(),
+            "split_hash": split_hash.hexdigest(),
             "samples": self.n,
             "input_shape": list(self._shape),
             "input_dtype": str(self._dtype),
