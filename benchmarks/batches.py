@@ -65,9 +65,7 @@ def main() -> None:
                 lambda n=size, r=rows, g=rng: naive(store.inputs, store.samples["label"], r, n, g)
             )
             common.line("shift, flip, normalisation", plain, "windows/CPU s", f">= {TARGET:,}", plain >= TARGET)
-            common.line(
-                "the same, trace by trace in NumPy", slow, "windows/CPU s", f"we are {plain / slow:.0f} times as fast"
-            )
+            common.line("the same, trace by trace in NumPy", slow, "windows/CPU s", f"ratio {plain / slow:.0f}")
             for name, outputs, settings in (
                 ("with the P curve of bulid_pp_model", ["pk", "po"], PLAIN),
                 ("all augmentations", ["po"], FULL),

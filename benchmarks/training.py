@@ -12,15 +12,14 @@ from geoml.train import Batches, compiled, one_epoch
 
 BATCH, STEPS = 256, 12
 TARGET, SHARE, PEER = 1000, 0.9, 624
-NETWORKS = {"bulid_pp_model": {}, "bulid_pp_model, unrolled": {"unroll": True}, "bulid_pd_model": {}, "pd_model": {}}
-NETWORKS |= {"cnn_ross": {}}
+NETWORKS = ("bulid_pp_model", "bulid_pd_model", "pd_model", "cnn_ross")
 AUGMENT = {"shift": 20, "flip": 0.5, "stretch": 0.15, "noise": 0.3, "amplitude": 0.0, "glitch": 0.05}
 
 
 def measure(name: str, store: Store, rounds: int) -> None:
     """Print the rates of one network; loop and bare step take turns, so that both meet the same disturbances."""
     fit = {"learning_rate": 1e-3, "loss": "categorical_crossentropy"}
-    variant = {"model": name.split(",")[0], "args": NETWORKS[name], "fit": fit}
+    variant = {"model": name, "args": {}, "fit": fit}
     network, part = compiled("polarity", variant, store.meta, seed=0)
     batches = Batches(store, part, network.output_names, BATCH, AUGMENT, seed=0)
     fixed = next(batches.epoch(1))
@@ -55,7 +54,7 @@ def measure(name: str, store: Store, rounds: int) -> None:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rounds", type=int, default=7)
-    parser.add_argument("--networks", nargs="*", choices=list(NETWORKS), default=list(NETWORKS))
+    parser.add_argument("--networks", nargs="*", choices=NETWORKS, default=NETWORKS)
     options = parser.parse_args()
     use_device("cpu", 1)
     with common.workspace(0.1) as folder:

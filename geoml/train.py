@@ -88,10 +88,8 @@ def train(
         _finite(scores, run)
         state.history.append({"epoch": epoch, "learning_rate": rate, **scores, **epoch_clock.read()})
         monitored = scores[fit["monitor"]]
-        better = min if fit["monitor_mode"] == "min" else max
-        if state.best_score is None or (
-            monitored != state.best_score and better(monitored, state.best_score) == monitored
-        ):
+        sign = -1 if fit["monitor_mode"] == "min" else 1
+        if state.best_score is None or sign * monitored > sign * state.best_score:
             state.best_score, state.best_epoch = monitored, epoch
             best = [variable.numpy() for variable in network.variables]
         state.seconds = {name: round(before[name] + spent, 3) for name, spent in clock.read().items()}

@@ -49,14 +49,6 @@ def test_the_two_outputs_of_the_picking_network(keras_on_cpu: Any):
     assert {name: tensor.shape[1:] for name, tensor in network.output.items()} == {"pk": (400, 1), "po": (3,)}
 
 
-def test_unrolling_is_the_same_function(keras_on_cpu: Any):
-    x = np.random.default_rng(0).normal(size=(2, 400, 1)).astype(np.float32)
-    rolled = models.build("polarity", "bulid_pd_model", {}, (400, 1))
-    unrolled = models.build("polarity", "bulid_pd_model", {"unroll": True}, (400, 1))
-    unrolled.set_weights(rolled.get_weights())
-    assert np.allclose(rolled(x), unrolled(x), atol=1e-5)
-
-
 @pytest.fixture
 def line(keras_on_cpu: Any, toy: str, tmp_path: Path) -> Path:
     """File of an untrained toy network."""

@@ -29,9 +29,11 @@ def test_unknown_names_give_the_closest():
     assert registry.closest("ins", []) == "Known: none."
 
 
-def test_arguments_are_read_without_importing():
-    assert registry.parameters("polarity", "models", "bulid_pd_model", "build") == ("unroll",)
+def test_arguments_are_read_without_importing(monkeypatch: pytest.MonkeyPatch):
     assert registry.parameters("polarity", "models", "cnn_ross", "build") == ()
+    monkeypatch.setattr(registry, "_TASKS", Path(__file__).parents[1] / "toy/geoml/tasks")
+    assert registry.parameters("toy", "models", "bent", "build") == ("units",)
+    monkeypatch.undo()
     with pytest.raises(KeyError, match="no function"):
         registry.parameters("polarity", "models", "cnn_ross", "made")
 

@@ -29,12 +29,12 @@ def encoder(x: keras.KerasTensor, dimensions: int = 1) -> keras.KerasTensor:
     return x
 
 
-def attention(x: keras.KerasTensor, unroll: bool) -> keras.KerasTensor:
+def attention(x: keras.KerasTensor) -> keras.KerasTensor:
     """LSTM of 128 and local additive self-attention of width 20 on it: (50, 64) to (50, 128).
 
     The layer named ``attention`` also gives its weights, (50, 50): which step looked at which.
     """
-    x = keras.layers.LSTM(128, return_sequences=True, unroll=unroll)(x)
+    x = keras.layers.LSTM(128, return_sequences=True)(x)
     x, _ = SeqSelfAttention(
         units=32, attention_width=20, attention_activation="relu", return_attention=True, name="attention"
     )(x)

@@ -5,13 +5,12 @@ import keras
 from geoml.tasks.polarity.models._blocks import attention, classifier, encoder
 
 
-def build(input_shape: tuple[int, int], classes: int, *, unroll: bool = False) -> keras.Model:
+def build(input_shape: tuple[int, int], classes: int) -> keras.Model:
     """Waveform (400, 1) to probabilities (3,); 935,076 parameters.
 
     Args:
         input_shape: (samples, channels).
         classes: Number of classes.
-        unroll: Unroll the LSTM: slower to start, faster to train on a CPU; the same function.
     """
     wave = keras.Input(input_shape, name="waveform")
-    return keras.Model(wave, classifier(attention(encoder(wave), unroll), classes), name="bulid_pd_model")
+    return keras.Model(wave, classifier(attention(encoder(wave)), classes), name="bulid_pd_model")

@@ -5,16 +5,15 @@ import keras
 from geoml.tasks.polarity.models._blocks import attention, batch_norm, classifier, encoder
 
 
-def build(input_shape: tuple[int, int], classes: int, *, unroll: bool = False) -> keras.Model:
+def build(input_shape: tuple[int, int], classes: int) -> keras.Model:
     """Waveform (400, 1) to a P curve ``pk`` (400, 1) and probabilities ``po`` (3,); 967,941 parameters.
 
     Args:
         input_shape: (samples, channels).
         classes: Number of classes.
-        unroll: Unroll the LSTM: slower to start, faster to train on a CPU; the same function.
     """
     wave = keras.Input(input_shape, name="waveform")
-    features = attention(encoder(wave), unroll)
+    features = attention(encoder(wave))
     x = features
     for filters in (64, 32, 16):
         x = keras.layers.UpSampling1D(2)(x)
