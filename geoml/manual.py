@@ -112,7 +112,7 @@ def check(resolved: dict[str, Any]) -> list[str]:
             }[entry["source"]]
             if entry["source"] == "path":
                 with log_to(None):
-                    sources.listing(Path(entry["path"]), f"tasks.{task}.datasets.{name}")
+                    sources.listing(Path(entry["path"]), _place(task, name, entry["reader"]))
                     block = _first(task, entry)
                 what += f": {len(block.inputs)} samples read, {len(block.rejected)} left out, to begin with"
             lines.append(f"  {name}: {what}")
@@ -172,6 +172,12 @@ def _text(task: str, name: str, columns: dict[str, np.ndarray], rejected: list[t
     reasons = {reason: sum(r == reason for _, r in rejected) for reason in sorted({r for _, r in rejected})}
     lines += [f"left out {count}: {reason}" for reason, count in reasons.items()]
     return "\n".join(lines)
+
+
+def _place(task: str, name: str, reader: str) -> str:
+    """A data set in the configuration and, where its format is a publisher's, where its files are to be had."""
+    downloads = getattr(registry.load(task, "datasets", reader), "DOWNLOADS", [])
+    return f"tasks.{task}.datasets.{name}" + "".join(f"; {url} has {what}" for url, what in downloads)
 
 
 def _plain(found: Any) -> str:

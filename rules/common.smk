@@ -20,18 +20,18 @@ RUN = "{task}/{dataset}/{variant}/seed{seed}"
 DATA = "results/data/{task}/{dataset}"
 
 
-def every(task, key):
-    """Names under ``tasks.<task>.<key>``, or of all tasks."""
-    return sorted({name for one in ([task] if task else TASKS) for name in TASKS[one][key]})
+def every(key):
+    """Names under ``tasks.<task>.<key>`` of all tasks."""
+    return sorted({name for settings in TASKS.values() for name in settings[key]})
 
 
 wildcard_constraints:
     task="|".join(TASKS),
-    dataset="|".join(every(None, "datasets")),
-    variant="|".join(every(None, "variants")),
+    dataset="|".join(every("datasets")),
+    variant="|".join(every("variants")),
     seed=r"\d+",
     table="|".join(name for task in TASKS for name in registry.names(task, "tables")) or "none",
-    prediction="|".join(every(None, "predictions")) or "none",
+    prediction="|".join(every("predictions")) or "none",
     device="cpu|gpu",
 
 

@@ -108,3 +108,11 @@ def test_the_rules_are_clean():
         stderr=subprocess.STDOUT,
     )
     assert done.returncode == 0, done.stdout
+
+
+@pytest.mark.skipif(Path("/data/instance").exists(), reason="the data are there")
+def test_validating_the_published_scale_says_where_missing_data_are_to_be_had():
+    code = "import sys; from geoml.cli import main; sys.exit(main(['validate', 'config/paper.yaml']))"
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, text=True, capture_output=True)
+    assert done.returncode == 2
+    assert "/data/instance: path: expected a folder" in done.stderr and "Instance_events_counts" in done.stderr

@@ -16,7 +16,6 @@ if TYPE_CHECKING:
     from geoml.store import Store
 
 CLASSES = ("U", "D", "N")
-UNIT = "windows"  # what the speed columns of the tables count
 METHOD = "Zhang, Li & Zhang 2023, SRL 94(2A), 813-828; Ross, Meier & Hauksson 2018, JGR 123, 5120-5129"
 _ONE_HOT = np.eye(3, dtype=np.float32)
 
@@ -90,6 +89,7 @@ def model_meta(meta: dict[str, Any]) -> dict[str, Any]:
     own = {"labels": None, "reversals": None}  # of the training data, not of what the model is used on
     return {
         "prepare": meta["prepare"] | own,
+        "method": METHOD,
         "rate_hz": RATE_HZ,
         "pick_sample": augment.PICK,
         "stored_pick_sample": BEFORE,
