@@ -56,7 +56,7 @@ def main() -> None:
         store = Store(folder)
         for size in (256, 1024):
             print(f"Batches of {size} from {options.rows:,} x 600 float32, memory-mapped, median of 5 epochs:")
-            batches = Batches(store, part, ["po"], size, PLAIN, seed=0)
+            batches = Batches(store, part, ["po"], {"fit": common.fit(batch_size=size), "augment": PLAIN}, seed=0)
             next(batches.epoch(1))
             plain = float(np.median(epochs(batches, range(2, 7))))
             rng = np.random.default_rng(0)
@@ -70,7 +70,16 @@ def main() -> None:
                 ("with the P curve of bulid_pp_model", ["pk", "po"], PLAIN),
                 ("all augmentations", ["po"], FULL),
             ):
-                rate = float(np.median(epochs(Batches(store, part, outputs, size, settings, seed=0), range(1, 4))))
+                rate = float(
+                    np.median(
+                        epochs(
+                            Batches(
+                                store, part, outputs, {"fit": common.fit(batch_size=size), "augment": settings}, seed=0
+                            ),
+                            range(1, 4),
+                        )
+                    )
+                )
                 common.line(name, rate, "windows/CPU s")
     print("Stated, on other machines: the peer's RAM loader 113,000, the original generator 794 fresh traces.")
 

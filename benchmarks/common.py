@@ -65,6 +65,14 @@ def workspace(free_gb: float = 1) -> Iterator[Path]:
         yield Path(name)
 
 
+def fit(**changes: Any) -> dict[str, Any]:
+    """The configuration's ``fit`` with all defaults, and these changes."""
+    import json
+
+    schema = json.loads((ROOT / "config/schemas/config.schema.json").read_text())
+    return {key: part["default"] for key, part in schema["$defs"]["fit"]["properties"].items()} | changes
+
+
 def entry(source: str, **prepare: Any) -> dict[str, Any]:
     """Resolved configuration of a data set of the polarity task that is read from a path."""
     from geoml import config

@@ -18,10 +18,9 @@ AUGMENT = {"shift": 20, "flip": 0.5, "stretch": 0.15, "noise": 0.3, "amplitude":
 
 def measure(name: str, store: Store, rounds: int) -> None:
     """Print the rates of one network; loop and bare step take turns, so that both meet the same disturbances."""
-    fit = {"learning_rate": 1e-3, "loss": "categorical_crossentropy"}
-    variant = {"model": name, "args": {}, "fit": fit}
+    variant = {"model": name, "args": {}, "fit": common.fit(batch_size=BATCH), "augment": AUGMENT}
     network, part = compiled("polarity", variant, store.meta, seed=0)
-    batches = Batches(store, part, network.output_names, BATCH, AUGMENT, seed=0)
+    batches = Batches(store, part, network.output_names, variant, seed=0)
     fixed = next(batches.epoch(1))
 
     def bare() -> None:

@@ -33,6 +33,7 @@ def text() -> str:
         "split": "`split`, of a task or a data set",
         "variant": "`tasks.<task>.variants.<name>`",
         "fit": "`fit`, of a task or a variant",
+        "weights": "`tasks.<task>.weights.<name>`",
         "prediction": "`tasks.<task>.predictions.<name>`",
     }
     for name, title in titles.items():

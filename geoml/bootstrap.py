@@ -61,6 +61,15 @@ def paired(
     return difference, *interval(values[0] - values[1])
 
 
+def wilson(share: float, n: int) -> tuple[float, float]:
+    """95 % interval of a share of n (Wilson 1927); (NaN, NaN) for n = 0."""
+    if not n:
+        return np.nan, np.nan
+    z = 1.959964
+    centre, spread = share + z * z / (2 * n), z * np.sqrt(share * (1 - share) / n + (z / (2 * n)) ** 2)
+    return max(0.0, (centre - spread) / (1 + z * z / n)), min(1.0, (centre + spread) / (1 + z * z / n))
+
+
 def same_samples(a: Predictions, b: Predictions) -> bool:
     """Whether two predictions are of the same samples, in the same order and groups."""
     return np.array_equal(a.group, b.group) and np.array_equal(a.truth, b.truth)

@@ -48,6 +48,7 @@ def resolve(config: dict[str, Any], where: object = "config") -> dict[str, Any]:
     """
     schema = json.loads(_SCHEMA.read_text(encoding="utf-8"))
     _validate(config, schema, where)
+    config = {**config, "tasks": {task: _unfolded(settings) for task, settings in config["tasks"].items()}}
     resolved = with_defaults(config, schema, schema)
     for task, settings in resolved["tasks"].items():
         at = f"{where}: tasks.{task}"
@@ -59,6 +60,7 @@ def resolve(config: dict[str, Any], where: object = "config") -> dict[str, Any]:
         given = config["tasks"][task]  # differences are over the task's settings, not over the schema's defaults
         for name, entry in settings["datasets"].items():
             entry["split"] = settings["split"] | given["datasets"][name].get("split", {})
+            _check_split(entry, f"{at}.datasets.{name}")
             _resolve_dataset(task, name, entry, settings, own, f"{at}.datasets.{name}")
         for name, entry in settings["variants"].items():
             entry["fit"] = settings["fit"] | given["variants"][name].get("fit", {})
@@ -73,7 +75,7 @@ def resolve(config: dict[str, Any], where: object = "config") -> dict[str, Any]:
 
 @cache
 def task_schema(task: str) -> dict[str, Any]:
-    """Schemas of what is a task's own: ``prepare`` and ``augment``."""
+    """Schemas of what is a task's own: ``prepare``, ``augment``, and ``generate`` if synthetic data have settings."""
     return json.loads((Path(__file__).parent / "tasks" / task / "schema.json").read_text(encoding="utf-8"))
 
 
@@ -107,9 +109,46 @@ def number(text: str) -> Any:
 def model_source(reference: str) -> tuple[str, str, str] | None:
     """``dataset, variant, seed`` of a reference to a run, or None when it is a model file."""
     parts = reference.split("/")
-    if len(parts) == 3 and parts[2].startswith("seed") and not reference.endswith(".keras"):
+    if len(parts) == 3 and parts[2].startswith("seed") and not reference.endswith((".keras", ".skops", ".h5")):
         return parts[0], parts[1], parts[2].removeprefix("seed")
     return None
+
+
+def trains(task: str, variant: dict[str, Any]) -> bool:
+    """Whether a variant is a network, trained in epochs; else it is an estimator that is fitted."""
+    return registry.maker(task, variant["model"]) == "build"
+
+
+def _unfolded(settings: dict[str, Any]) -> dict[str, Any]:
+    """A task's settings with every ``folds: k`` entry as k entries, each with its ``fold`` and the name it had."""
+    parts = {
+        name: {
+            f"{name}_k{k}": {key: value for key, value in entry.items() if key != "folds"}
+            | {"base": name, "fold": [k, entry["folds"]]}
+            for k in range(entry["folds"])
+        }
+        for name, entry in settings["datasets"].items()
+        if "folds" in entry
+    }
+    datasets: dict[str, Any] = {}
+    for name, entry in settings["datasets"].items():
+        datasets |= parts.get(name, {name: entry})
+    variants = {
+        name: variant | {"datasets": [part for d in variant["datasets"] for part in parts.get(d, [d])]}
+        if "datasets" in variant
+        else variant
+        for name, variant in settings["variants"].items()
+    }
+    return settings | {"datasets": datasets, "variants": variants}
+
+
+def _check_split(entry: dict[str, Any], at: str) -> None:
+    split = entry["split"]
+    if split["duplicates"] == "keep" and split["by"] != "official":
+        raise InputError(at, "split.duplicates", "keep only with by: official", f"by: {split['by']}",
+                         "Elsewhere an identical sample would be in two sets.")  # fmt: skip
+    if "fold" in entry and split["by"] in ("official", "time"):
+        raise InputError(at, "split.by", "a column, with folds", split["by"])
 
 
 def _follow(schema: dict[str, Any], root: dict[str, Any]) -> dict[str, Any]:
@@ -184,6 +223,11 @@ def _resolve_dataset(
                 registry.closest(entry["reader"], readers) + " Give `reader:` where the data set has another name.",
             )  # fmt: skip
     entry["prepare"] = _own(entry.get("prepare", {}), settings["prepare"], own["prepare"], at, "prepare")
+    if source == "synthetic":
+        making = own.get("generate", {"type": "object", "additionalProperties": False})
+        entry["generate"] = _own(entry.get("generate", {}), settings["generate"], making, at, "generate")
+    elif "generate" in entry:
+        raise InputError(at, "generate", "only what source: synthetic uses", repr("generate"))
 
 
 def _resolve_variant(
@@ -204,13 +248,14 @@ def _resolve_variant(
             repr(entry["model"]),
             registry.closest(entry["model"], known),
         )
-    arguments = registry.parameters(task, "models", entry["model"], "build")
+    maker = registry.maker(task, entry["model"])
+    arguments = registry.parameters(task, "models", entry["model"], maker)
     for key in entry["args"]:
         if key not in arguments:
             raise InputError(
                 at,
                 f"args.{key}",
-                f"an argument of {entry['model']}.build()",
+                f"an argument of {entry['model']}.{maker}()",
                 repr(key),
                 registry.closest(key, arguments),
             )
@@ -221,7 +266,11 @@ def _resolve_variant(
                 at, "datasets", "data sets of this task", repr(dataset), registry.closest(dataset, settings["datasets"])
             )
     entry["augment"] = _own(entry.get("augment", {}), settings["augment"], own["augment"], at, "augment")
-    if "init_from" in entry:
+    if (
+        "init_from" in entry
+        and entry["init_from"] not in settings["weights"]
+        and not entry["init_from"].endswith(".h5")
+    ):
         _check_model(entry["init_from"], settings, at, "init_from")
         if (source := model_source(entry["init_from"])) and source[1] == name:
             raise InputError(at, "init_from", "a run of another variant", repr(entry["init_from"]))
@@ -230,8 +279,9 @@ def _resolve_variant(
 def _check_model(reference: str, settings: dict[str, Any], at: str, key: str) -> None:
     source = model_source(reference)
     if source is None:
-        if not reference.endswith(".keras"):
-            raise InputError(at, key, "a model file (.keras) or a run (dataset/variant/seed0)", repr(reference))
+        if not reference.endswith((".keras", ".skops")):
+            hint = registry.closest(reference, settings["weights"]) if key == "init_from" else ""
+            raise InputError(at, key, "a model file (.keras) or a run (dataset/variant/seed0)", repr(reference), hint)
         return
     dataset, variant, seed = source
     if dataset not in settings["datasets"]:

@@ -3,6 +3,7 @@
 import errno
 import hashlib
 import json
+import math
 import os
 import tempfile
 from collections.abc import Iterator
@@ -53,6 +54,17 @@ def write_json(path: str | Path, content: Any) -> None:
         temporary.write_text(json.dumps(content, indent=2, allow_nan=False) + "\n", encoding="utf-8")
 
 
+def plain(content: Any) -> Any:
+    """Dicts, lists and numbers, also of NumPy, as JSON knows them; NaN becomes None."""
+    if isinstance(content, dict):
+        return {name: plain(value) for name, value in content.items()}
+    if hasattr(content, "tolist"):
+        content = content.tolist()
+    if isinstance(content, list | tuple):
+        return [plain(value) for value in content]
+    return None if isinstance(content, float) and not math.isfinite(content) else content
+
+
 def read_json(path: str | Path) -> Any:
     """Content of a JSON file; :class:`InputError` if it is missing or broken."""
     try:
@@ -63,7 +75,7 @@ def read_json(path: str | Path) -> Any:
         raise InputError(path, "content", "JSON", str(error)) from None
 
 
-def sha256(path: str | Path) -> str:
-    """Hexadecimal SHA-256 of a file, read in pieces."""
+def checksum(path: str | Path, kind: str = "sha256") -> str:
+    """Hexadecimal checksum (``sha256``, ``md5``) of a file, read in pieces."""
     with open(path, "rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+        return hashlib.file_digest(file, kind).hexdigest()

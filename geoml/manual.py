@@ -29,7 +29,7 @@ def train(
     init_from: Path | None = None,
     threads: int = 1,
 ) -> Path:
-    """Train a network on a data set of a configuration, preparing the data first if that was not done.
+    """Train a network or fit an estimator to a data set of a configuration, preparing it first if that was not done.
 
     Args:
         content: Configuration as read; ``where`` is its name in errors.
@@ -42,8 +42,9 @@ def train(
         threads: CPU threads.
 
     Returns:
-        ``results/models/manual/{save_name}.keras``; the history and the record are beside it.
+        ``results/models/manual/{save_name}.keras`` (an estimator: ``.skops``); history and record are beside it.
     """
+    from geoml.fit import fit as fit_run
     from geoml.train import train as train_run
 
     content = deepcopy(content)
@@ -57,13 +58,19 @@ def train(
     _refuse_other_dataset(name, dataset, list(resolved["datasets"]))
     if gpu is not None:
         os.environ["CUDA_VISIBLE_DEVICES"] = gpu
-    path = Path("results/models/manual") / f"{name}.keras"
     variant = {key: resolved["variants"]["manual"][key] for key in ("model", "args", "fit", "augment")}
+    network = config.trains(task, variant)
+    path = Path("results/models/manual") / f"{name}.{'keras' if network else 'skops'}"
+    run = {"task": task, "dataset": dataset, "variant": name, "seed": seed}
     with log_to(None):
+        data = prepared(task, dataset, resolved["datasets"])
+        if not network:
+            fit_run(run, variant, data, path, path.with_suffix(".training.json"))
+            return path
         train_run(
-            {"task": task, "dataset": dataset, "variant": name, "seed": seed},
+            run,
             variant,
-            prepared(task, dataset, resolved["datasets"]),
+            data,
             path,
             path.with_suffix(".history.csv"),
             path.with_suffix(".training.json"),
@@ -81,7 +88,7 @@ def prepared(task: str, dataset: str, datasets: dict[str, Any]) -> Path:
     if entry["source"] == "pool":
         needed = [prepared(task, member, datasets) / "dataset.json" for member in entry["members"]]
     else:
-        needed = [_source(task, dataset, entry)]
+        needed = [_source(task, entry.get("base", dataset), entry)]
     marker = folder / "dataset.json"
     if marker.exists() and prepared_from(entry, read_json(marker)):
         newest = max(path.stat().st_mtime_ns for path in needed)

@@ -1,7 +1,8 @@
-"""Networks on disk: a Keras file that also carries what prediction needs.
+"""Models on disk: a Keras or skops file that also carries what prediction needs.
 
-The file is an ordinary ``.keras`` archive with one more member, ``geoml.json``: task, model, preprocessing, class
-names, shapes, thresholds, data fingerprint. Keras ignores the member; nothing in the file is ever executed.
+The file is an ordinary ``.keras`` (a network) or ``.skops`` (an estimator) archive with one more member,
+``geoml.json``: task, model, preprocessing, class names, shapes, thresholds, data fingerprint. Both libraries ignore
+the member; nothing in the file is ever executed.
 """
 
 import json
@@ -20,6 +21,17 @@ if TYPE_CHECKING:
     import keras
 
 _MEMBER = "geoml.json"
+# Plain data of the libraries that we use: skops asks to be told that they may be made.
+_TRUSTED = [
+    "collections.OrderedDict",
+    "lightgbm.basic.Booster",
+    "lightgbm.sklearn.LGBMClassifier",
+    "sklearn.calibration._CalibratedClassifier",
+    "sklearn.calibration._SigmoidCalibration",
+    "sklearn.tree._tree.Tree",
+    "xgboost.core.Booster",
+    "xgboost.sklearn.XGBClassifier",
+]
 
 
 @dataclass
@@ -32,6 +44,22 @@ class Model:
     def infer(self, x: np.ndarray, batch_size: int = 128) -> dict[str, np.ndarray]:
         """Outputs by name for inputs (n, ...); see :func:`infer`."""
         return infer(self.network, x, batch_size)
+
+
+@dataclass
+class Estimator:
+    """A fitted scikit-learn estimator and what it was made for."""
+
+    estimator: Any
+    meta: dict[str, Any]
+
+    def infer(self, x: np.ndarray, batch_size: int = 128) -> dict[str, np.ndarray]:
+        """Output ``answer`` for features (n, k): class probabilities (n, K), or 1 for the class said and 0 else."""
+        classes = len(self.meta["classes"])
+        if not self.meta["has_probabilities"]:
+            return {"answer": np.eye(classes)[self.estimator.predict(x)]}
+        with np.errstate(invalid="ignore"):  # label propagation knows nothing of samples far from all others
+            return {"answer": np.nan_to_num(self.estimator.predict_proba(x), nan=1 / classes)}
 
 
 def build(task: str, model: str, args: dict[str, Any], input_shape: tuple[int, ...]) -> "keras.Model":
@@ -58,10 +86,15 @@ def by_name(network: "keras.Model", outputs: Any) -> dict[str, Any]:
     return outputs if isinstance(outputs, dict) else {network.output_names[0]: outputs}
 
 
-def save(path: str | Path, network: "keras.Model", meta: dict[str, Any]) -> None:
-    """Write the network and its ``meta`` as one file, whole or not at all."""
+def save(path: str | Path, model: Any, meta: dict[str, Any]) -> None:
+    """Write a network or estimator and its ``meta`` as one file, whole or not at all."""
     with atomic(path) as temporary:
-        network.save(temporary)
+        if Path(path).suffix == ".skops":
+            from skops import io
+
+            io.dump(model, temporary, compression=zipfile.ZIP_DEFLATED)
+        else:
+            model.save(temporary, include_optimizer=False)  # it would triple the file
         with zipfile.ZipFile(temporary, "a") as archive:
             archive.writestr(zipfile.ZipInfo(_MEMBER), json.dumps(meta, indent=2))
 
@@ -72,18 +105,29 @@ def read_meta(path: str | Path) -> dict[str, Any]:
         with zipfile.ZipFile(path) as archive:
             return json.loads(archive.read(_MEMBER))
     except FileNotFoundError:
-        raise InputError(path, "file", "a geoml model (.keras)", "no such file") from None
+        raise InputError(path, "file", "a geoml model (.keras, .skops)", "no such file") from None
     except (zipfile.BadZipFile, KeyError, ValueError) as error:
-        raise InputError(path, "content", "a geoml model (.keras with geoml.json)", error) from None
+        raise InputError(path, "content", "a geoml model (an archive with geoml.json)", error) from None
 
 
-def load(path: str | Path) -> Model:
-    """Read a model file; only layers that Keras or geoml define are made, never code from the file."""
+def load(path: str | Path) -> Any:
+    """:class:`Model` or :class:`Estimator` of a file; only what libraries or geoml define is made, no code is run."""
+    meta = read_meta(path)
+    if Path(path).suffix == ".skops":
+        return Estimator(_load_estimator(path), meta)
     import keras
 
-    meta = read_meta(path)
     try:
         registry.load(meta["task"], "models", meta["model"])  # makes the model's own layers known to Keras
         return Model(keras.models.load_model(path, compile=False, safe_mode=True), meta)
     except Exception as error:
         raise InputError(path, "content", "a network that Keras can load safely", error) from error
+
+
+def _load_estimator(path: str | Path) -> Any:
+    from skops import io
+
+    try:
+        return io.load(path, trusted=_TRUSTED)
+    except Exception as error:
+        raise InputError(path, "content", "an estimator that skops can load safely", error) from error

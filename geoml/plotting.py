@@ -100,30 +100,54 @@ def heat_map(
     return image
 
 
+def draw_confusion(axes: "Axes", counts: Any, classes: Sequence[str]) -> None:
+    """Confusion matrix (K, K), rows the truth: shares of the row in colour, with the counts."""
+    import numpy as np
+
+    counts = np.asarray(counts, int)
+    share = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
+    texts = [[f"{s:.2f}\n({c:,})" for s, c in zip(*row, strict=True)] for row in zip(share, counts, strict=True)]
+    image = heat_map(axes, share, classes, classes, texts)
+    axes.figure.colorbar(image, ax=axes, label="share of the true class")
+
+
+def draw_calibration(axes: "Axes", calibration: dict[str, Any], hue: str) -> None:
+    """Accuracy against confidence before and after temperature scaling: what ``calibration.calibration`` gives."""
+    axes.plot([0, 1], [0, 1], color=GREY, linewidth=0.8)
+    states = (("before", GREY, "s", "as trained"), ("after", hue, "o", f"T = {calibration['temperature']:.2f}"))
+    for state, shade, mark, words in states:
+        bins = calibration[f"bins_{state}"]
+        label = f"{words}: ECE {calibration[f'ece_{state}']:.3f}" if bins else words
+        places = [b["confidence"] for b in bins], [b["accuracy"] for b in bins]
+        axes.plot(*places, mark, linestyle="-", color=shade, label=label)
+    axes.set(xlabel="largest probability", ylabel="accuracy", xlim=(0.3, 1.01), ylim=(0, 1.03), title="calibration")
+    axes.legend(loc="upper left", fontsize=8)
+
+
 def draw_history(path: Path, history: dict[str, list[float]], heading: str) -> None:
-    """Loss and accuracy of training and validation by epoch.
+    """Loss and accuracy of training and validation, and the learning rate, by epoch.
 
     Args:
         path: PNG or SVG to write.
-        history: A value an epoch of each quantity: ``loss``, ``accuracy``, the same with ``val_``; two outputs have
-            names such as ``po_accuracy``. Losses and accuracies get a panel each, other quantities none.
+        history: A value an epoch of each quantity: ``loss``, ``accuracy``, the same with ``val_``, ``learning_rate``;
+            two outputs have names such as ``po_accuracy``. Other quantities are not drawn.
         heading: Title.
     """
     panels = {
         kind: [name for name in history if name.endswith(kind) and not name.startswith("val_")]
-        for kind in ("loss", "accuracy")
+        for kind in ("loss", "accuracy", "learning_rate")
     }
-    with figure([path], 8, 3.2) as drawing:
-        for axes, (kind, names) in zip(drawing.subplots(1, 2), panels.items(), strict=True):
+    epochs = range(1, 1 + len(next(iter(history.values()))))
+    with figure([path], 11, 3.2) as drawing:
+        for axes, (kind, names) in zip(drawing.subplots(1, 3), panels.items(), strict=True):
             for i, name in enumerate(names):
-                epochs = range(1, len(history[name]) + 1)
                 axes.plot(epochs, history[name], "--", color=COLOURS[i], label=f"{name}, training", marker=_dot(epochs))
                 if f"val_{name}" in history:
                     values = history[f"val_{name}"]
                     axes.plot(epochs, values, color=COLOURS[i], label=f"{name}, validation", marker=_dot(epochs))
-            axes.set(xlabel="epoch", ylabel=kind)
+            axes.set(xlabel="epoch", ylabel=kind.replace("_", " "))
             axes.xaxis.get_major_locator().set_params(integer=True)
-            if names:
+            if kind != "learning_rate":
                 axes.legend(fontsize=8)
         drawing.suptitle(heading, x=0.01, ha="left", fontsize=10)
 

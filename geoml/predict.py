@@ -30,7 +30,8 @@ def predict(
     meta = models.read_meta(model)
     if meta["task"] != task:
         raise InputError(model, "task", task, meta["task"])
-    use_device("cpu")
+    if model.suffix == ".keras":
+        use_device("cpu")
     return registry.load_task(task, "predict").from_model(models.load(model), inputs, picks, out, **settings)
 
 
@@ -44,4 +45,4 @@ def best_model(task: str, folder: Path = Path("results/models")) -> Path:
     if not records:
         raise InputError(folder / task, "--model", "a trained model", "none", "Train one, or give --model FILE.")
     path = max(records, key=lambda p: records[p]["best_score"])
-    return path.with_name("model.keras")
+    return next(path.parent.glob("model.*"))

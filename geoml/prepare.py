@@ -33,7 +33,8 @@ def prepare(task: str, dataset: str, entry: dict[str, Any], source: Path, folder
     """
     part = registry.load_task(task)
     reader = registry.load(task, "datasets", entry["reader"])
-    with StoreWriter(folder) as writer:
+    by, split = entry["split"]["by"], {k: v for k, v in entry["split"].items() if k != "duplicates"}
+    with StoreWriter(folder, keep_duplicates=entry["split"]["duplicates"] == "keep") as writer:
         for block in reader.read(source, entry["prepare"]):
             writer.append(block)
             log.info("%d samples read, %d left out", writer.n, len(writer.rejected))
@@ -41,9 +42,13 @@ def prepare(task: str, dataset: str, entry: dict[str, Any], source: Path, folder
             reasons = sorted({reason for _, reason in writer.rejected}) or ["no rows"]
             raise InputError(source, "samples", "at least one that can be used", f"none ({'; '.join(reasons[:5])})")
         columns = writer.columns()
-        by = entry["split"]["by"]
+        contradictory = len(writer.linked(columns, "label")) if "label" in columns else 0
         linked = writer.linked(columns, "group" if by == "time" else by) if by in columns else []
-        columns["split"] = splits.assign(columns, where=f"{task}/{dataset}", linked=linked, **entry["split"])
+        where, fold = f"{task}/{dataset}", entry.get("fold")
+        columns["split"] = splits.assign(columns, where=where, linked=linked, fold=fold, **split)
+        twins = _twins(columns) if by == "official" else {}
+        if writer.keep_duplicates:
+            columns["in_train"] = _in_train(columns)
         meta = {
             "task": task,
             "dataset": dataset,
@@ -53,9 +58,14 @@ def prepare(task: str, dataset: str, entry: dict[str, Any], source: Path, folder
             "citation": reader.CITATION,
             "prepare": entry["prepare"],
             "split": entry["split"],
-            "labels": _labels(part, columns, f"{task}/{dataset}"),
-            "audit": part.audit(columns, f"{task}/{dataset}"),
+            "fold": fold and {"of": entry["base"], "fold": fold[0], "folds": fold[1]},
+            "duplicates": {"left_out_with_another_label": contradictory} | twins,
+            "labels": _labels(part, columns, where),
+            "audit": part.audit(columns, where),
         }
+        for name, count in meta["duplicates"].items():
+            if count:
+                log.warning("identical samples, %s: %d", name.replace("_", " "), count)
         return writer.finish(columns, meta)
 
 
@@ -109,6 +119,29 @@ def prepared_from(entry: dict[str, Any], meta: dict[str, Any]) -> bool:
 def _without_path(entry: dict[str, Any]) -> dict[str, Any]:
     """Settings that make a prepared set; where the user keeps the files does not."""
     return {key: value for key, value in entry.items() if key != "path"}
+
+
+def _in_train(columns: dict[str, np.ndarray]) -> np.ndarray:
+    """(n,) int8: 1 for a validation or test sample that is identical to a training sample."""
+    held_out = columns["split"] != splits.TRAIN
+    return (held_out & np.isin(columns["hash"], columns["hash"][~held_out])).astype(np.int8)
+
+
+def _twins(columns: dict[str, np.ndarray]) -> dict[str, int]:
+    """How many samples of an official split are identical to others; and how many such samples have two labels."""
+    hashes, sets = columns["hash"], columns["split"]
+    inside = {name: hashes[sets == code] for code, name in enumerate(SPLITS)}
+    names, index = np.unique(hashes, return_inverse=True)
+    low, high = np.full(len(names), 127, np.int8), np.full(len(names), -1, np.int8)
+    np.minimum.at(low, index, columns["label"])
+    np.maximum.at(high, index, columns["label"])
+    return {
+        "val_in_train": int(np.isin(inside["val"], inside["train"]).sum()),
+        "test_in_train": int(np.isin(inside["test"], inside["train"]).sum()),
+        "test_in_val": int(np.isin(inside["test"], inside["val"]).sum()),
+        "repeated_in_train": len(inside["train"]) - len(np.unique(inside["train"])),
+        "groups_with_two_labels": int((low != high).sum()),
+    }
 
 
 def _labels(part: Any, columns: dict[str, np.ndarray], where: str) -> dict[str, dict[str, int]]:

@@ -1,6 +1,8 @@
 """Read users' tables and HDF5 files; whatever is wrong with one is said with file, field and what came."""
 
 import bz2
+import gzip
+import zlib
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -40,12 +42,12 @@ def find_one(folder: str | Path, *patterns: str) -> Path:
 
 
 def header(path: Path) -> list[str]:
-    """Column names of a CSV file (``.csv`` or ``.csv.bz2``); a byte order mark is skipped."""
-    opener: Any = bz2.open if path.suffix == ".bz2" else open
+    """Column names of a CSV file (``.csv``, ``.csv.bz2`` or ``.csv.gz``); a byte order mark is skipped."""
+    opener: Any = {".bz2": bz2.open, ".gz": gzip.open}.get(path.suffix, open)
     try:
         with opener(path, "rt", encoding="utf-8-sig") as file:
             line = file.readline().strip()
-    except (UnicodeError, OSError, EOFError) as error:
+    except (UnicodeError, OSError, EOFError, zlib.error) as error:
         raise InputError(path, "content", "a CSV file in UTF-8", error, "Is the file complete?") from None
     if line.count(";") > line.count(","):
         raise InputError(
@@ -71,7 +73,7 @@ def read_csv(path: Path, columns: Iterable[str], rows: int | None = None) -> "It
     try:
         options = {"dtype": str, "keep_default_na": False, "encoding": "utf-8-sig", "skipinitialspace": True}
         yield from pd.read_csv(path, usecols=columns, chunksize=rows or 10**9, **options)
-    except (ValueError, OSError, EOFError) as error:
+    except (ValueError, OSError, EOFError, zlib.error) as error:
         raise InputError(path, "content", "a complete CSV table in UTF-8", error, "Is the file complete?") from None
 
 

@@ -3,11 +3,13 @@
 import ast
 import re
 from collections.abc import Iterable
+from contextlib import suppress
 from difflib import get_close_matches
 from functools import cache
 from importlib import import_module
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 _PACKAGE = Path(__file__).parent
 _TASKS = _PACKAGE / "tasks"
@@ -65,6 +67,24 @@ def parameters(task: str, kind: str, name: str, function: str) -> tuple[str, ...
         if isinstance(node, ast.FunctionDef) and node.name == function:
             return tuple(argument.arg for argument in node.args.kwonlyargs)
     raise KeyError(f"geoml/tasks/{task}/{kind}/{name}.py has no function {function}()")
+
+
+@cache
+def constants(task: str, kind: str, name: str) -> dict[str, Any]:
+    """Plain values (text, numbers, dictionaries of them) that a file gives names in capitals, without importing it."""
+    found: dict[str, Any] = {}
+    for node in _parse(_TASKS / task / kind / f"{name}.py").body:
+        if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name) and node.targets[0].id.isupper():
+            with suppress(ValueError):
+                found[node.targets[0].id] = ast.literal_eval(node.value)
+    return found
+
+
+def maker(task: str, model: str) -> str:
+    """What a model file has: ``build`` (a network) or ``estimator`` (of scikit-learn or its kind)."""
+    functions = {node.name for node in _parse(_TASKS / task / "models" / f"{model}.py").body
+                 if isinstance(node, ast.FunctionDef)}  # fmt: skip
+    return "build" if "build" in functions else "estimator"
 
 
 @cache

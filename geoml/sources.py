@@ -5,12 +5,13 @@ import shutil
 import urllib.error
 import urllib.parse
 import urllib.request
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from geoml import registry
 from geoml.errors import InputError
-from geoml.files import sha256, write_json
+from geoml.files import checksum, read_json, write_json
 from geoml.logs import log, progress
 
 _PIECE = 1 << 20
@@ -20,7 +21,8 @@ def generate(task: str, entry: dict[str, Any], marker: Path) -> None:
     """Make synthetic source files in the format of the entry's reader, beside ``marker``."""
     folder = marker.parent
     _empty(folder)
-    registry.load_task(task, "synthetic").generate(folder, entry["rows"], entry["seed"], entry["reader"])
+    make = registry.load_task(task, "synthetic").generate
+    make(folder, entry["rows"], entry["seed"], entry["reader"], **entry["generate"])
     write_json(marker, contents(entry, marker))
     log.info("made %d %s samples in %s", entry["rows"], entry["reader"], folder)
 
@@ -36,8 +38,8 @@ def contents(entry: dict[str, Any], marker: Path) -> dict[str, Any]:
         folder = Path(entry["path"]).expanduser()
         return {"folder": str(folder), "files": listing(folder, marker.parent)}
     if entry.get("files"):
-        return {"folder": str(marker.parent), "files": {file["url"]: file["sha256"] for file in entry["files"]}}
-    return {"folder": str(marker.parent)} | {key: entry[key] for key in ("reader", "rows", "seed")}
+        return {"folder": str(marker.parent), "files": {file["url"]: _checksum(file)[1] for file in entry["files"]}}
+    return {"folder": str(marker.parent)} | {key: entry[key] for key in ("reader", "rows", "seed", "generate")}
 
 
 def listing(folder: Path, where: object) -> dict[str, list[int]]:
@@ -66,18 +68,38 @@ def fetch(entry: dict[str, Any], marker: Path) -> None:
     if needed > free:
         raise InputError(folder, "disk space", f"{needed / 1e9:.1f} GB", f"{free / 1e9:.1f} GB free")
     for file in entry["files"]:
-        path = folder / Path(urllib.parse.unquote(urllib.parse.urlsplit(file["url"]).path)).name
+        path = folder / file_name(file["url"])
+        kind, expected = _checksum(file)
         if not path.exists():
             _download(file["url"], path.with_suffix(path.suffix + ".part"))
-            found = sha256(path.with_suffix(path.suffix + ".part"))
-            if found != file["sha256"]:
+            found = checksum(path.with_suffix(path.suffix + ".part"), kind)
+            if found != expected:
                 path.with_suffix(path.suffix + ".part").unlink()
-                raise InputError(
-                    file["url"], "sha256", file["sha256"], found, "The download was deleted; check the address."
-                )
+                raise InputError(file["url"], kind, expected, found, "The download was deleted; check the address.")
             os.replace(path.with_suffix(path.suffix + ".part"), path)
         log.info("have %s", path)
     write_json(marker, contents(entry, marker))
+
+
+def weights_file(start: str | Sequence[str]) -> Path | None:
+    """The file of weights to start from: given itself, by the marker of its download, or none."""
+    if not start:
+        return None
+    path = Path(start if isinstance(start, str) else start[0])
+    if path.name != "fetched.json":
+        return path
+    found = read_json(path)
+    return Path(found["folder"]) / file_name(next(iter(found["files"])))
+
+
+def file_name(url: str) -> str:
+    """Name of the file that a download becomes."""
+    return Path(urllib.parse.unquote(urllib.parse.urlsplit(url).path)).name
+
+
+def _checksum(file: dict[str, Any]) -> tuple[str, str]:
+    kind = "sha256" if "sha256" in file else "md5"
+    return kind, file[kind]
 
 
 def _download(url: str, part: Path) -> None:

@@ -20,6 +20,7 @@ def assign(
     test: float,
     seed: int,
     where: object,
+    fold: tuple[int, int] | None = None,
     linked: Sequence[tuple[Any, Any]] = (),
 ) -> np.ndarray:
     """A split code (0 train, 1 val, 2 test) for every sample, whole groups only.
@@ -27,19 +28,24 @@ def assign(
     A group's place is a hash of ``seed:group``, so it does not depend on the other groups or on their order. Groups
     that are ``linked`` (they share an identical input) go together. With ``by="time"`` the newest groups are the test
     set and the ones before them the validation set. Samples whose ``official_split`` is ``test`` are the test set; the
-    others are then divided into train and validation only.
+    others are then divided into train and validation only. With ``by="official"`` the column says all three, and only
+    that: what it divides is for the caller to report. With ``fold``, the groups of each class are dealt out to k equal
+    parts, one of which is the test set, and the official one does not count.
 
     Args:
         columns: The table; ``group``, the column named by ``by``, and ``official_split`` where there is one.
-        by: Column whose values must not be divided (``group``, ``station``), or ``time``.
+        by: Column whose values must not be divided (``group``, ``station``), ``time`` or ``official``.
         val, test: Shares of the groups.
         seed: Another seed gives another split.
         where: What to name in an error.
+        fold: Number of the test part, from 0, and number of parts.
         linked: Pairs of values of that column (of ``group`` with ``time``).
 
     Returns:
         (n,) int8.
     """
+    if by == "official":
+        return _official(columns, where)
     key = "group" if by == "time" else by
     if key not in columns or by not in columns:
         raise InputError(where, "split.by", f"a column of the table: {', '.join(sorted(columns))}", repr(by))
@@ -47,14 +53,12 @@ def assign(
     if linked:
         joined = _joined(names, linked)
         names, groups = names[np.unique(joined, return_index=True)[1]], joined[groups]
-    if by == "time":
-        place = _by_time(groups, columns["time"], where)
-    else:
-        digests = [hashlib.blake2b(f"{seed}:{_text(name)}".encode(), digest_size=8).digest() for name in names.tolist()]
-        place = np.frombuffer(b"".join(digests), ">u8") / 2.0**64
+    place = _by_time(groups, columns["time"], where) if by == "time" else places(names, seed)
     told = columns.get("official_split", np.zeros(len(groups), "S1"))
     official = told == (b"test" if told.dtype.kind == "S" else "test")
-    if official.any():
+    if fold is not None:
+        code = _parts(groups, columns.get("label"), place, val / (1 - 1 / fold[1]), *fold)
+    elif official.any():
         mixed = np.intersect1d(groups[official], groups[~official])
         if len(mixed):
             raise InputError(
@@ -68,6 +72,42 @@ def assign(
     split = code.astype(np.int8)[groups]
     _check(names, groups, split, where)
     return split
+
+
+def places(names: np.ndarray, seed: int | str) -> np.ndarray:
+    """(n,) number in 0..1 of each name, from the name and the seed alone."""
+    digests = [hashlib.blake2b(f"{seed}:{_text(name)}".encode(), digest_size=8).digest() for name in names.tolist()]
+    return np.frombuffer(b"".join(digests), ">u8") / 2.0**64
+
+
+def _official(columns: dict[str, np.ndarray], where: object) -> np.ndarray:
+    told = columns.get("official_split", np.zeros(len(columns["id"]), "S1")).astype("U")
+    split = np.full(len(told), -1, np.int8)
+    for code, name in enumerate(SPLITS):
+        split[told == name] = code
+        if not (split == code).any():
+            raise InputError(where, "split.by: official", f"samples that the data put into {name}", "none",
+                             "Use `by: group` where the data come without all three sets.")  # fmt: skip
+    if (split < 0).any():
+        first = _text(columns["id"][split < 0][0])
+        raise InputError(
+            where, "split.by: official", "a set for every sample", f"{(split < 0).sum()} without ({first})"
+        )
+    return split
+
+
+def _parts(
+    groups: np.ndarray, label: np.ndarray | None, place: np.ndarray, val: float, fold: int, folds: int
+) -> np.ndarray:
+    """Set of each group: part ``fold`` of ``folds`` is the test set, a share ``val`` of the others for validation."""
+    first = np.unique(groups, return_index=True)[1]
+    kind = np.zeros(len(first), int) if label is None else label[first]
+    order = np.lexsort((place, kind))
+    tested = np.arange(len(first)) % folds == fold
+    turn = np.cumsum(~tested)  # of the others; every 1/val-th is for validation, so every class gives its share
+    code = np.empty(len(first), np.int8)
+    code[order] = np.where(tested, TEST, np.where(np.floor(turn * val) > np.floor((turn - 1) * val), VAL, TRAIN))
+    return code
 
 
 def check(groups: np.ndarray, split: np.ndarray, where: object) -> None:

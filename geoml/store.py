@@ -47,12 +47,17 @@ class StoreWriter:
     """Write blocks as they come; memory does not grow with the array, only with the table.
 
     Use as a context manager; nothing is left behind unless :meth:`finish` was reached.
+
+    Args:
+        folder: ``results/data/{task}/{dataset}``.
+        keep_duplicates: Keep inputs that came before, bit for bit; else they are left out and listed.
     """
 
     _HEADER = 256  # room for any .npy header that we write; the true one is known only at the end
 
-    def __init__(self, folder: str | Path) -> None:
+    def __init__(self, folder: str | Path, *, keep_duplicates: bool = False) -> None:
         self.folder = Path(folder)
+        self.keep_duplicates = keep_duplicates
         self.n = 0
         self.rejected: list[tuple[str, str]] = []
         self._columns: dict[str, np.ndarray] = {}  # the table so far, with room for more rows
@@ -68,13 +73,13 @@ class StoreWriter:
         return self
 
     def append(self, block: Block) -> None:
-        """Add the samples of a block; an input that came before, bit for bit, is left out and listed."""
+        """Add the samples of a block."""
         self.rejected += block.rejected
         if not len(block.inputs):
             return
         inputs = np.ascontiguousarray(block.inputs)
         columns = {name: encoded(values) for name, values in block.columns.items()} | {"hash": _row_hashes(inputs)}
-        new = self._new(columns["hash"])
+        new = np.ones(len(inputs), bool) if self.keep_duplicates else self._new(columns["hash"])
         if not new.all():
             self.rejected += [(name.decode(), "duplicate of an earlier sample") for name in columns["id"][~new]]
             self._twins.append({name: values[~new] for name, values in columns.items()})
@@ -123,10 +128,13 @@ class StoreWriter:
         """Pairs of values of column ``key`` that share an identical input, of which only one is in the set."""
         if not self._twins:
             return []
-        hashes, other = (np.concatenate([twin[name] for twin in self._twins]) for name in ("hash", key))
-        order = np.argsort(columns["hash"])
-        first = columns[key][order[np.searchsorted(columns["hash"], hashes, sorter=order)]]
+        other = np.concatenate([twin[key] for twin in self._twins])
+        first = columns[key][self._first_of_twins(columns)]
         return [pair for pair in zip(first.tolist(), other.tolist(), strict=True) if pair[0] != pair[1]]
+
+    def _first_of_twins(self, columns: dict[str, np.ndarray]) -> np.ndarray:
+        hashes, order = np.concatenate([twin["hash"] for twin in self._twins]), np.argsort(columns["hash"])
+        return order[np.searchsorted(columns["hash"], hashes, sorter=order)]
 
     def finish(self, columns: dict[str, np.ndarray], meta: dict[str, Any]) -> dict[str, Any]:
         """Write everything; ``columns`` must hold ``split``. Gives what went into ``dataset.json``."""

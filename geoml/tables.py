@@ -14,7 +14,7 @@ from geoml.bootstrap import interval, resample, same_samples
 from geoml.errors import InputError
 from geoml.files import atomic, read_json
 from geoml.metrics import find
-from geoml.predictions import Predictions, load
+from geoml.predictions import Predictions, concatenated, load
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -41,9 +41,15 @@ class Run:
         """Content of ``metrics.json``."""
         return read_json(Path(self.evaluation) / "metrics.json")
 
-    def tested(self) -> dict[str, Predictions]:
-        """Predictions by the data set tested on, read anew at each call: they can be large."""
-        return load(Path(self.evaluation) / "predictions.csv.gz", tuple(self.metrics["classes"]))
+    @property
+    def whole(self) -> str:
+        """The data set, or the one that it is a fold of."""
+        return self.get("fold", "of") or self.dataset
+
+    def tested(self, split: str = "test") -> dict[str, Predictions]:
+        """Predictions of one split by the data set tested on, read anew at each call: they can be large."""
+        found = load(Path(self.evaluation) / "predictions.csv.gz", tuple(self.metrics["classes"]))
+        return {name: p for (name, of), p in found.items() if of == split}
 
     def get(self, *keys: str) -> Any:
         """A value deep in ``metrics.json``; None where a key is missing."""
@@ -51,6 +57,14 @@ class Run:
         for key in keys:
             value = value.get(key) if isinstance(value, dict) else None
         return value
+
+
+Parts = Callable[[Run], Iterator[tuple[dict[str, Any], Predictions]]]
+
+
+def own_test(run: Run) -> Iterator[tuple[dict[str, Any], Predictions]]:
+    """What a run is compared by where nothing else is said: all test samples of its own data set."""
+    yield {}, _on(run.tested(), run.dataset, run)
 
 
 def compare(
@@ -61,8 +75,9 @@ def compare(
     published: Path | None = None,
     timing: Path | None = None,
     rate: str = "infer_per_s",
+    parts: Parts = own_test,
 ) -> "DataFrame":
-    """How variants do on their own test samples, with intervals, cost and published figures.
+    """How variants do on their own data set, with intervals, cost and published figures.
 
     Args:
         runs: All seeds of all variants on all data sets.
@@ -71,32 +86,41 @@ def compare(
         published: CSV table with dataset, model, metric, value, source.
         timing: Folder with ``{task}/{dataset}/{variant}/{cpu,gpu}.json``; used where no run was trained on that device.
         rate: Name of the column of samples predicted in a second.
+        parts: Gives of a run the predictions that make a row each, with the columns that tell these rows apart; the
+            same parts for all runs of a data set.
 
     Returns:
-        One row per data set and variant.
+        One row per data set, variant and part. The folds of a data set make one row: every sample is tested once.
     """
     from pandas import DataFrame
 
     rows = []
     figures = _published(published)
-    for dataset, of_dataset in _grouped(runs, lambda run: run.dataset).items():
-        first: list[Predictions] = []
-        resamples: list[np.ndarray] = []
-        block: list[dict[str, Any]] = []
-        for variant, seeds in _grouped(of_dataset, lambda run: run.variant).items():
-            predictions = [_on(run.tested(), dataset, run) for run in seeds]
-            first = first or predictions[:1]
-            _require_same([*first, *predictions], [of_dataset[0], *seeds])
-            scores, draws = _scores(predictions, columns, task)
-            cost = _cost(seeds, None if timing is None else Path(timing) / task / dataset / variant, rate)
+    for dataset, of_dataset in _grouped(runs, lambda run: run.whole).items():
+        blocks: dict[str, list[tuple[dict[str, Any], np.ndarray]]] = {}
+        first: dict[str, Predictions] = {}
+        for variant, of_variant in _grouped(of_dataset, lambda run: run.variant).items():
+            cost = _cost(of_variant, None if timing is None else Path(timing) / task / dataset / variant, rate)
             figure = figures.get((dataset, variant), {})
-            row = {"dataset": dataset, "model": variant} | scores | _no_difference(columns[0]) | cost
-            row |= _provenance(seeds) | {name: figure.get(name) for name in figures.get(None, {})}
-            block.append(row)
-            resamples.append(draws[columns[0]])
-        _against_best(block, resamples, columns[0])
-        rows += block
+            for labels, predictions in _parts(of_variant, parts):
+                key = str(labels)
+                _require_same(first.setdefault(key, predictions[0]), predictions, of_variant[0])
+                scores, draws = _scores(predictions, columns, task)
+                row = {"dataset": dataset, "model": variant} | labels | scores | _no_difference(columns[0]) | cost
+                row |= _provenance(of_variant) | {"n_test": len(predictions[0])}
+                row |= {name: figure.get(name) for name in figures.get(None, {})}
+                blocks.setdefault(key, []).append((row, draws[columns[0]]))
+        for block in blocks.values():
+            _against_best([row for row, _ in block], [draws for _, draws in block], columns[0])
+        rows += [row for block in blocks.values() for row, _ in block]
     return DataFrame(rows)
+
+
+def _parts(runs: list[Run], parts: Parts) -> Iterator[tuple[dict[str, Any], list[Predictions]]]:
+    """Labels and predictions of each part, one a seed; those of several folds together."""
+    seeds = [[list(parts(run)) for run in folds] for folds in _grouped(runs, lambda run: run.seed).values()]
+    for k, (labels, _) in enumerate(seeds[0][0]):
+        yield labels, [concatenated([fold[k][1] for fold in folds]) for folds in seeds]
 
 
 def cross(runs: list[Run], columns: list[str], task: str) -> "DataFrame":
@@ -113,7 +137,7 @@ def cross(runs: list[Run], columns: list[str], task: str) -> "DataFrame":
         tested = [run.tested() for run in seeds]
         for tested_on in tested[0]:
             predictions = [_on(table, tested_on, run) for table, run in zip(tested, seeds, strict=True)]
-            _require_same(predictions, seeds)
+            _require_same(predictions[0], predictions, seeds[0])
             both = (sources[dataset], sources.get(tested_on))
             rows.append(
                 {"model": variant, "trained_on": dataset, "tested_on": tested_on}
@@ -176,12 +200,11 @@ def _on(tested: dict[str, Predictions], name: str, run: Run) -> Predictions:
     return tested[name]
 
 
-def _require_same(predictions: list[Predictions], runs: list[Run]) -> None:
+def _require_same(first: Predictions, others: list[Predictions], run: Run) -> None:
     """Rows and seeds are only comparable on the same samples."""
-    for p, run in zip(predictions, runs, strict=True):
-        if not same_samples(predictions[0], p):
-            expected = f"the same test samples as in {runs[0].evaluation}"
-            raise InputError(run.evaluation, "predictions", expected, "others", "Evaluate both runs again.")
+    if not all(same_samples(first, p) for p in others):
+        expected = "the same samples as in the other runs of the data set"
+        raise InputError(run.evaluation, "predictions", expected, "others", "Evaluate all of them again.")
 
 
 def _against_best(rows: list[dict[str, Any]], resamples: list[np.ndarray], name: str) -> None:
@@ -220,8 +243,14 @@ def _cost(seeds: list[Run], timing: Path | None, rate: str) -> dict[str, Any]:
     }
 
 
-def _provenance(seeds: list[Run]) -> dict[str, Any]:
-    return {name: seeds[0].get(name) for name in ("data_source", "n_train", "n_test")} | {"n_seeds": len(seeds)}
+def _provenance(runs: list[Run]) -> dict[str, Any]:
+    return {
+        "data_source": runs[0].get("data_source"),
+        "n_train": _mean(run.get("n_train") for run in runs),
+        "n_test": runs[0].get("n_test"),
+        "n_seeds": len({run.seed for run in runs}),
+        "n_folds": len({run.dataset for run in runs}),
+    }
 
 
 def _mean(values: Iterator[Any]) -> float | None:

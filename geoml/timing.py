@@ -28,7 +28,7 @@ def time_training(
     name = use_device(device, threads)
     store = Store(data)
     network, part = compiled(run["task"], variant, store.meta, seed=0)
-    batches = Batches(store, part, network.output_names, variant["fit"]["batch_size"], variant["augment"], seed=0)
+    batches = Batches(store, part, network.output_names, variant, seed=0)
     steps = (batch for epoch in range(1, _STEPS + 3) for batch in batches.epoch(epoch))
     for _ in range(2):
         one_step(network, next(steps))

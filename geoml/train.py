@@ -11,9 +11,10 @@ import numpy as np
 
 from geoml import models, registry
 from geoml.errors import InputError
-from geoml.files import atomic, write_json
+from geoml.files import atomic, checksum, write_json
 from geoml.logs import log, progress
 from geoml.provenance import Clock, peak_memory_mb, record
+from geoml.splits import places
 from geoml.store import Store
 
 if TYPE_CHECKING:
@@ -68,11 +69,10 @@ def train(
     clock = Clock()
     store, fit = Store(data), variant["fit"]
     network, part = compiled(run["task"], variant, store.meta, run["seed"])
-    if init_from is not None:
-        start_from(network, init_from)
+    started_from = None if init_from is None else start_from(network, init_from)
     key = _key(run, variant, store.meta["fingerprint"], init_from)
     state, best = _resume(checkpoint, key, network)
-    batches = Batches(store, part, network.output_names, fit["batch_size"], variant["augment"], run["seed"])
+    batches = Batches(store, part, network.output_names, variant, run["seed"])
     validation = part.validation(store, network.output_names)
     _check_monitor(fit, _validate(network, part, _first(validation), fit))
     before = dict(state.seconds)
@@ -82,14 +82,15 @@ def train(
             stopped_by = "patience"
             break
         epoch_clock = Clock()
-        rate = learning_rate(fit, epoch)
-        network.optimizer.learning_rate = rate
-        scores = one_epoch(network, batches, epoch) | _validate(network, part, validation, fit)
+        rates = learning_rates(fit, epoch, len(batches))
+        scores = one_epoch(network, batches, epoch, rates) | _validate(network, part, validation, fit)
         _finite(scores, run)
+        rate = float(rates.mean())
         state.history.append({"epoch": epoch, "learning_rate": rate, **scores, **epoch_clock.read()})
         monitored = scores[fit["monitor"]]
         sign = -1 if fit["monitor_mode"] == "min" else 1
-        if state.best_score is None or sign * monitored > sign * state.best_score:
+        better = state.best_score is None or sign * monitored > sign * state.best_score
+        if better or fit["keep"] == "last":
             state.best_score, state.best_epoch = monitored, epoch
             best = [variable.numpy() for variable in network.variables]
         state.seconds = {name: round(before[name] + spent, 3) for name, spent in clock.read().items()}
@@ -103,7 +104,7 @@ def train(
         "model": variant["model"],
         "args": variant["args"],
         "classes": list(part.CLASSES),
-        "input_shape": list(network.input_shape[1:]),
+        "input_shape": list(part.input_shape(store.meta)),
         "outputs": list(network.output_names),
         "data_source": store.meta["data_source"],
         "data_fingerprint": store.meta["fingerprint"],
@@ -116,6 +117,7 @@ def train(
     content = record(
         run=run,
         variant=variant,
+        started_from=started_from,
         device=device,
         device_name=device_name,
         data_fingerprint=store.meta["fingerprint"],
@@ -143,12 +145,15 @@ def compiled(task: str, variant: dict[str, Any], meta: dict[str, Any], seed: int
     """A fresh network of a variant, ready to be trained, and the task's module."""
     import keras
 
-    part = registry.load_task(task)
+    from geoml.optimizer import Adam
+
+    part, fit = registry.load_task(task), variant["fit"]
     keras.utils.set_random_seed(seed)
+    keras.config.set_dtype_policy(fit["precision"])
     network = models.build(task, variant["model"], variant["args"], part.input_shape(meta))
     network.compile(
-        optimizer=keras.optimizers.Adam(variant["fit"]["learning_rate"]),
-        loss=part.losses(network.output_names, variant["fit"]["loss"]),
+        optimizer=Adam(fit["learning_rate"], l2=fit["l2"], clipvalue=fit["clip_value"]),
+        loss=part.losses(network.output_names, fit["loss"]),
         metrics=part.metrics(network.output_names),
     )
     network.optimizer.build(network.trainable_variables)
@@ -159,16 +164,18 @@ class Batches:
     """Batches of one epoch after another, each from (seed, epoch) alone, so that a resumed training sees the same.
 
     All batches have the same size: the last one is filled up from the epoch's beginning. Where the samples have a
-    ``member`` column (a pooled set), every member gives the same number of samples.
+    ``member`` column (a pooled set), every member gives the same number of samples; with ``fit.balance``, every class.
     """
 
-    def __init__(
-        self, store: Store, part: Any, outputs: list[str], batch_size: int, augment: dict[str, Any], seed: int
-    ) -> None:
-        self.store, self.part, self.outputs, self.augment, self.seed = store, part, outputs, augment, seed
-        self.rows = store.rows("train")
-        self.size = min(batch_size, len(self.rows))
-        self._members = store.samples.get("member", np.zeros(store.meta["samples"], np.int8))[self.rows]
+    def __init__(self, store: Store, part: Any, outputs: list[str], variant: dict[str, Any], seed: int) -> None:
+        fit = variant["fit"]
+        self.store, self.part, self.outputs, self.augment, self.seed = store, part, outputs, variant["augment"], seed
+        self.rows = training_rows(store, fit["train_share"], seed)
+        self.size = min(fit["batch_size"], len(self.rows))
+        if fit["balance"]:
+            self._members = part.truth(store, self.rows)
+        else:
+            self._members = store.samples.get("member", np.zeros(store.meta["samples"], np.int8))[self.rows]
 
     def __len__(self) -> int:
         return -(-len(self.rows) // self.size)
@@ -189,11 +196,26 @@ class Batches:
         return rng.permutation(np.concatenate(drawn))[:wanted] if len(members) > 1 else drawn[0]
 
 
-def one_epoch(network: "keras.Model", batches: Batches, epoch: int) -> dict[str, float]:
-    """Train on every batch of an epoch; training loss and metrics, means over the batches."""
-    steps = [
-        one_step(network, batch) for batch in progress(batches.epoch(epoch), len(batches), f"batches of epoch {epoch}")
-    ]
+def training_rows(store: Store, share: float, seed: int) -> np.ndarray:
+    """Row numbers of the training samples, or of a share of their groups; a smaller share is part of a larger one."""
+    rows = store.rows("train")
+    if share == 1:
+        return rows
+    names, groups = np.unique(store.samples["group"][rows], return_inverse=True)
+    place = np.argsort(np.argsort(places(names, f"share:{seed}")))
+    kept = rows[place[groups] < max(1, round(share * len(names)))]
+    return kept
+
+
+def one_epoch(
+    network: "keras.Model", batches: Batches, epoch: int, rates: np.ndarray | None = None
+) -> dict[str, float]:
+    """Train on every batch of an epoch, each with its rate; training loss and metrics, means over the batches."""
+    steps: list[dict[str, Any]] = []
+    for batch in progress(batches.epoch(epoch), len(batches), f"batches of epoch {epoch}"):
+        if rates is not None and (not steps or rates[len(steps)] != rates[len(steps) - 1]):
+            network.optimizer.learning_rate = rates[len(steps)]
+        steps.append(one_step(network, batch))
     return {name: float(np.mean([step[name] for step in steps])) for name in steps[0]}
 
 
@@ -202,21 +224,59 @@ def one_step(network: "keras.Model", batch: tuple[np.ndarray, Any]) -> dict[str,
     return network.train_on_batch(*batch, return_dict=True)
 
 
-def learning_rate(fit: dict[str, Any], epoch: int) -> float:
-    """Rate of an epoch (from 1): constant, or falling to zero along half a cosine."""
+def learning_rates(fit: dict[str, Any], epoch: int, steps: int) -> np.ndarray:
+    """(steps,) rate of every step of an epoch (from 1).
+
+    ``constant``; ``cosine``: falls to zero along half a cosine, the same within an epoch; ``one_cycle`` (Smith & Topin
+    2019): in the first 30 % of all steps up from 1/25 of the rate, then down to 1/10,000 of that, both along half a
+    cosine.
+    """
+    top, epochs = fit["learning_rate"], fit["epochs"]
     if fit["schedule"] == "constant":
-        return fit["learning_rate"]
-    return float(fit["learning_rate"] * (1 + np.cos(np.pi * (epoch - 1) / fit["epochs"])) / 2)
+        return np.full(steps, top)
+    if fit["schedule"] == "cosine":
+        return np.full(steps, top * (1 + np.cos(np.pi * (epoch - 1) / epochs)) / 2)
+    step, peak, last = np.arange(steps) + (epoch - 1) * steps, 0.3 * steps * epochs - 1, max(steps * epochs - 1, 1)
+    up, down = step / max(peak, 1), np.clip((step - peak) / (last - peak), 0, 1)
+    first, end = top / 25, top / 25e4
+    return np.where(step <= peak, _between(first, top, up), _between(top, end, down))
 
 
-def start_from(network: "keras.Model", path: Path) -> None:
-    """Take over the weights of a trained model of the same architecture."""
-    source = models.load(path).network
-    ours, theirs = ([tuple(weight.shape) for weight in n.weights] for n in (network, source))
+def _between(start: float, end: float, share: np.ndarray) -> np.ndarray:
+    return end + (start - end) * (1 + np.cos(np.pi * share)) / 2
+
+
+def start_from(network: "keras.Model", path: Path) -> dict[str, Any]:
+    """Take over the weights of a trained model of the same architecture, or of its published backbone (``.h5``).
+
+    Returns:
+        What the weights are, for the record.
+    """
+    if path.suffix == ".h5":
+        _load_backbone(network, path)
+        return {"weights": path.name, "sha256": checksum(path)}
+    source = models.load(path)
+    ours, theirs = ([tuple(weight.shape) for weight in n.weights] for n in (network, source.network))
     if ours != theirs:
-        raise InputError(path, "weights", f"those of {network.name}", f"those of {source.name}, of other shapes")
-    network.set_weights(source.get_weights())
+        raise InputError(
+            path, "weights", f"those of {network.name}", f"those of {source.network.name}, of other shapes"
+        )
+    network.set_weights(source.network.get_weights())
     log.info("start from the weights of %s", path)
+    return {"run": source.meta.get("run"), "data_source": source.meta.get("data_source")}
+
+
+def _load_backbone(network: "keras.Model", path: Path) -> None:
+    if "backbone" not in (layer.name for layer in network.layers):
+        raise InputError(path, "init_from", "a network with a published backbone", network.name)
+    if not path.exists():
+        raise InputError(path, "init_from", "a file of Keras weights (.h5)", "no such file")
+    try:
+        network.get_layer("backbone").load_weights(path)
+    except (ValueError, OSError, KeyError, IndexError, AttributeError) as error:
+        expected = f"the weights of the backbone of {network.name}"
+        raise InputError(path, "weights", expected, str(error).splitlines()[0]) from error
+    log.info("start from the backbone weights of %s", path)
 
 
 def _validate(network: "keras.Model", part: Any, validation: tuple, fit: dict[str, Any]) -> dict[str, float]:

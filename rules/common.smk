@@ -6,7 +6,7 @@ from pathlib import Path
 sys.path.insert(0, workflow.basedir)
 
 from geoml import registry
-from geoml.config import model_source, resolve
+from geoml.config import model_source, resolve, trains
 from geoml.errors import InputError
 
 try:
@@ -25,9 +25,18 @@ def every(key):
     return sorted({name for settings in TASKS.values() for name in settings[key]})
 
 
+def source_of(task, dataset):
+    """Name of the source files of a data set; the folds of one share theirs."""
+    return TASKS[task]["datasets"][dataset].get("base", dataset)
+
+
+SOURCES = {task: {source_of(task, name): name for name in TASKS[task]["datasets"]} for task in TASKS}
+
+
 wildcard_constraints:
     task="|".join(TASKS),
     dataset="|".join(every("datasets")),
+    source="|".join(sorted({name for task in TASKS for name in [*SOURCES[task], *TASKS[task]["weights"]]})),
     variant="|".join(every("variants")),
     seed=r"\d+",
     table="|".join(name for task in TASKS for name in registry.names(task, "tables")) or "none",
@@ -40,10 +49,22 @@ def entry(wildcards):
     return TASKS[wildcards.task]["datasets"][wildcards.dataset]
 
 
+def source_entry(wildcards):
+    """Resolved configuration of source files: those of a data set, or published weights."""
+    task, source = TASKS[wildcards.task], wildcards.source
+    return task["weights"].get(source) or task["datasets"][SOURCES[wildcards.task][source]]
+
+
 def variant(wildcards):
     """Resolved configuration of a variant, as far as it makes the result."""
     keep = ("model", "args", "fit", "augment", "init_from")
-    return {key: value for key, value in TASKS[wildcards.task]["variants"][wildcards.variant].items() if key in keep}
+    settings = TASKS[wildcards.task]["variants"][wildcards.variant]
+    if not trains(wildcards.task, settings):
+        return {
+            **{key: settings[key] for key in ("model", "args")},
+            "fit": {"train_share": settings["fit"]["train_share"]},
+        }
+    return {key: value for key, value in settings.items() if key in keep}
 
 
 def runs(task):
@@ -76,7 +97,15 @@ def model_file(task, reference):
     source = model_source(reference)
     if source is None:
         return reference
-    return "results/models/{}/{}/{}/seed{}/model.keras".format(task, *source)
+    dataset, name, seed = source
+    suffix = "keras" if trains(task, TASKS[task]["variants"][name]) else "skops"
+    return f"results/models/{task}/{dataset}/{name}/seed{seed}/model.{suffix}"
+
+
+def run_files(wildcards):
+    """Model of a run, with the history of a network."""
+    model = Path(model_file(wildcards.task, f"{wildcards.dataset}/{wildcards.variant}/seed{wildcards.seed}"))
+    return [str(model)] + ([str(model.with_name("history.csv"))] if model.suffix == ".keras" else [])
 
 
 def more_each_try(amount):
@@ -114,7 +143,8 @@ def source_marker(wildcards):
             task=wildcards.task,
             member=settings["members"],
         )
-    return [f"data/{wildcards.task}/{wildcards.dataset}/{kind[settings['source']]}.json"]
+    source = source_of(wildcards.task, wildcards.dataset)
+    return [f"data/{wildcards.task}/{source}/{kind[settings['source']]}.json"]
 
 
 def named_files(wildcards):
@@ -125,7 +155,7 @@ def named_files(wildcards):
 
 def folder_state(wildcards):
     """Sizes and times of what is directly in a user's folder: a new file, or a new one in a sub-folder, changes it."""
-    folder = Path(entry(wildcards)["path"]).expanduser()
+    folder = Path(source_entry(wildcards)["path"]).expanduser()
     stats = {path.name: path.stat() for path in folder.iterdir()} if folder.is_dir() else {}
     return {name: [stats[name].st_size, stats[name].st_mtime_ns] for name in sorted(stats)}
 
@@ -142,9 +172,10 @@ def reader_code(wildcards):
 
 def training_code(wildcards):
     """Code that makes a model."""
-    model = TASKS[wildcards.task]["variants"][wildcards.variant]["model"]
+    settings = TASKS[wildcards.task]["variants"][wildcards.variant]
+    model = settings["model"]
     return code(
-        "geoml.train",
+        "geoml.train" if trains(wildcards.task, settings) else "geoml.fit",
         f"geoml.tasks.{wildcards.task}.task",
         f"geoml.tasks.{wildcards.task}.models.{model}",
     )
@@ -152,14 +183,24 @@ def training_code(wildcards):
 
 def start_weights(wildcards):
     """The model a run starts from, where it starts from one."""
-    reference = TASKS[wildcards.task]["variants"][wildcards.variant].get("init_from")
+    settings = TASKS[wildcards.task]
+    reference = settings["variants"][wildcards.variant].get("init_from")
+    if reference in settings["weights"]:
+        weights = settings["weights"][reference]
+        return [weights.get("path") or f"data/{wildcards.task}/{reference}/fetched.json"]
     return [model_file(wildcards.task, reference)] if reference else []
 
 
 def test_sets(wildcards, kind):
-    """Prepared data sets a run is tested on: all of its task, except that pools are tested on by their own runs only."""
+    """Prepared data sets a run is tested on: all of its task; pools and folds are tested on by their own runs only."""
     datasets = TASKS[wildcards.task]["datasets"]
-    names = [name for name, settings in datasets.items() if settings["source"] != "pool" or name == wildcards.dataset]
+    names = [
+        name
+        for name, settings in datasets.items()
+        if name == wildcards.dataset or (settings["source"] != "pool" and "fold" not in settings)
+    ]
+    if "fold" in datasets[wildcards.dataset]:
+        names = [wildcards.dataset]
     return [f"results/data/{wildcards.task}/{name}/{kind}" for name in names]
 
 
@@ -168,6 +209,7 @@ def timings(task):
     return [
         f"results/timing/{task}/{dataset}/{name}/{device}.json"
         for dataset, name in sorted({run[:2] for run in runs(task)})
+        if trains(task, TASKS[task]["variants"][name])
         for device in CONFIG["devices"][1:]
     ]
 
@@ -180,3 +222,12 @@ def prediction(wildcards):
 TABLES = [f"results/tables/{table}.csv" for task in TASKS for table in registry.names(task, "tables")]
 FIGURES = [f"results/figures/{task}" for task in TASKS if registry.has_part(task, "figures")]
 PREDICTIONS = [f"results/predictions/{task}/{name}" for task in TASKS for name in TASKS[task]["predictions"]]
+NETWORKS, ESTIMATORS = (
+    "|".join(
+        name
+        for name in every("variants")
+        if any(trains(task, TASKS[task]["variants"][name]) == kind for task in TASKS if name in TASKS[task]["variants"])
+    )
+    or "none"
+    for kind in (True, False)
+)

@@ -5,54 +5,56 @@ rule generate_dataset:
     input:
         code=lambda wildcards: code(f"geoml.tasks.{wildcards.task}.synthetic"),
     output:
-        marker="data/{task}/{dataset}/generated.json",
+        marker="data/{task}/{source}/generated.json",
     log:
-        "logs/generate_dataset/{task}/{dataset}.log",
+        "logs/generate_dataset/{task}/{source}.log",
     benchmark:
-        "results/benchmarks/generate_dataset/{task}/{dataset}.jsonl"
+        "results/benchmarks/generate_dataset/{task}/{source}.jsonl"
     conda:
         "../environment.yml"
     resources:
         mem_mb=more_each_try(2000),
         runtime=more_each_try(60),
     params:
-        entry=lambda wildcards: {key: entry(wildcards).get(key) for key in ("rows", "seed", "reader")},
+        entry=lambda wildcards: {
+            key: source_entry(wildcards).get(key) for key in ("rows", "seed", "reader", "generate")
+        },
     message:
-        "Make synthetic {wildcards.dataset} data for {wildcards.task}"
+        "Make synthetic {wildcards.source} data for {wildcards.task}"
     script:
         "../workflow_scripts/generate_dataset.py"
 
 
 rule fetch_dataset:
     output:
-        marker="data/{task}/{dataset}/fetched.json",
+        marker="data/{task}/{source}/fetched.json",
     log:
-        "logs/fetch_dataset/{task}/{dataset}.log",
+        "logs/fetch_dataset/{task}/{source}.log",
     retries: 3
     localrule: True
     conda:
         "../environment.yml"
     params:
-        entry=lambda wildcards: {"files": entry(wildcards)["files"]},
+        entry=lambda wildcards: {"files": source_entry(wildcards)["files"]},
     message:
-        "Download {wildcards.dataset} for {wildcards.task}"
+        "Download {wildcards.source} for {wildcards.task}"
     script:
         "../workflow_scripts/fetch_dataset.py"
 
 
 rule link_dataset:
     output:
-        marker="data/{task}/{dataset}/linked.json",
+        marker="data/{task}/{source}/linked.json",
     log:
-        "logs/link_dataset/{task}/{dataset}.log",
+        "logs/link_dataset/{task}/{source}.log",
     localrule: True
     conda:
         "../environment.yml"
     params:
-        entry=lambda wildcards: {"path": entry(wildcards)["path"]},
+        entry=lambda wildcards: {"path": source_entry(wildcards)["path"]},
         state=folder_state,
     message:
-        "List the files of {wildcards.dataset} for {wildcards.task}"
+        "List the files of {wildcards.source} for {wildcards.task}"
     script:
         "../workflow_scripts/link_dataset.py"
 

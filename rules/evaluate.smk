@@ -3,9 +3,8 @@
 
 rule evaluate:
     input:
-        model=ancient(f"results/models/{RUN}/model.keras"),
+        model=ancient(run_files),
         record=f"results/models/{RUN}/training.json",
-        history=ancient(f"results/models/{RUN}/history.csv"),
         data=lambda wildcards: test_sets(wildcards, "dataset.json"),
         arrays=ancient(lambda wildcards: test_sets(wildcards, "inputs.npy")),
         samples=ancient(lambda wildcards: test_sets(wildcards, "samples.h5")),

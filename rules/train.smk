@@ -1,4 +1,4 @@
-# One job a run: data set x variant x seed.
+# One job a run: data set x variant x seed. Networks are trained, estimators fitted.
 
 
 rule train:
@@ -16,6 +16,8 @@ rule train:
         f"logs/train/{RUN}.log",
     benchmark:
         f"results/benchmarks/train/{RUN}.jsonl"
+    wildcard_constraints:
+        variant=NETWORKS,
     conda:
         "../environment.yml"
     resources:
@@ -30,6 +32,33 @@ rule train:
         "Train {wildcards.variant} on {wildcards.dataset} (seed {wildcards.seed})"
     script:
         "../workflow_scripts/train.py"
+
+
+rule fit:
+    input:
+        data=f"{DATA}/dataset.json",
+        arrays=ancient(multiext(f"{DATA}/", "inputs.npy", "samples.h5")),
+        code=training_code,
+    output:
+        model=f"results/models/{RUN}/model.skops",
+        record=f"results/models/{RUN}/training.json",
+    log:
+        f"logs/fit/{RUN}.log",
+    benchmark:
+        f"results/benchmarks/fit/{RUN}.jsonl"
+    wildcard_constraints:
+        variant=ESTIMATORS,
+    conda:
+        "../environment.yml"
+    resources:
+        mem_mb=more_each_try(4000),
+        runtime=more_each_try(60),
+    params:
+        variant=variant,
+    message:
+        "Fit {wildcards.variant} to {wildcards.dataset} (seed {wildcards.seed})"
+    script:
+        "../workflow_scripts/fit.py"
 
 
 rule time_training:

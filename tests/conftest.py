@@ -116,6 +116,12 @@ def write_toy(
     return folder
 
 
+def fit_settings(**changes: Any) -> dict[str, Any]:
+    """The configuration's ``fit`` with all defaults, and these changes."""
+    schema = json.loads((ROOT / "config/schemas/config.schema.json").read_text())
+    return {key: part["default"] for key, part in schema["$defs"]["fit"]["properties"].items()} | changes
+
+
 @pytest.fixture(scope="session")
 def keras_on_cpu() -> Any:
     """Keras, started once for the whole session as the workflow starts it."""

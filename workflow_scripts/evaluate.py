@@ -7,7 +7,7 @@ from geoml.logs import log_to
 
 with log_to(snakemake.log[0]):
     evaluate(
-        Path(snakemake.input.model),
+        Path(snakemake.input.model[0]),
         [Path(path).parent for path in snakemake.input.data],
         Path(snakemake.output.metrics).parent,
         threads=snakemake.threads,

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from geoml.logs import log_to
+from geoml.sources import weights_file
 from geoml.train import train
 
 with log_to(snakemake.log[0]):
@@ -16,5 +17,5 @@ with log_to(snakemake.log[0]):
         Path(snakemake.params.checkpoint),
         device=snakemake.params.device,
         threads=snakemake.threads,
-        init_from=Path(snakemake.input.init_from[0]) if snakemake.input.init_from else None,
+        init_from=weights_file(snakemake.input.init_from),
     )

@@ -80,7 +80,8 @@ def test_every_run_leaves_what_is_needed_to_judge_it(finished: Path):
         assert len(rows(finished / "results/models" / run / "history.csv")) == record["epochs"] == 1
         with gzip.open(finished / "results/evaluation" / run / "predictions.csv.gz", "rt") as file:
             predictions = list(csv.DictReader(file))
-        assert sum(row["tested_on"] == dataset for row in predictions) == metrics["n_test"]
+        tested = [row["split"] for row in predictions if row["tested_on"] == dataset]
+        assert (tested.count("test"), tested.count("val")) == (metrics["n_test"], metrics["n_val"])
         drawn = {path.name for path in (finished / "results/evaluation" / run / "figures").glob("*.png")}
         assert {"confusion.png", "training.png", "snr.png", "pick_error.png", "reliability.png", "gallery.png"} <= drawn
         assert (finished / "results/benchmarks/train" / f"{run}.jsonl").exists()

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 import yaml
-from conftest import ROOT
+from conftest import ROOT, fit_settings
 
 from geoml import config
 from geoml.errors import InputError
@@ -49,21 +49,18 @@ def changed(path: str, value: Any) -> dict[str, Any]:
 def test_defaults_are_filled_in_from_general_to_particular():
     resolved = config.resolve(SMALL)["tasks"]["polarity"]
     ross, tuned = resolved["variants"]["ross"], resolved["variants"]["tuned"]
-    assert ross["fit"] == {
-        "epochs": 5,
-        "batch_size": 1024,
-        "learning_rate": 0.01,
-        "schedule": "constant",
-        "patience": 20,
-        "monitor": "val_accuracy",
-        "monitor_mode": "max",
-        "loss": "categorical_crossentropy",
-    }
+    assert ross["fit"] == fit_settings(epochs=5, learning_rate=0.01)
     assert tuned["fit"]["learning_rate"] == 0.001
     assert ross["datasets"] == ["ins", "mine", "both"] and tuned["datasets"] == ["mine"]
     assert ross["args"] == {} and (ross["augment"]["shift"], ross["augment"]["flip"]) == (7, 0.5)
     ins, mine = resolved["datasets"]["ins"], resolved["datasets"]["mine"]
-    assert ins["reader"] == "ins" and ins["split"] == {"by": "group", "val": 0.1, "test": 0.1, "seed": 0}
+    assert ins["reader"] == "ins" and ins["split"] == {
+        "by": "group",
+        "val": 0.1,
+        "test": 0.1,
+        "duplicates": "drop",
+        "seed": 0,
+    }
     assert (ins["prepare"]["norm"], mine["prepare"]["norm"]) == ("peak", "onset")
     assert resolved["predictions"] == {}
     assert config.resolve(SMALL)["devices"] == ["cpu"]
@@ -99,7 +96,7 @@ def test_what_is_resolved_stays_the_same_when_resolved_again_and_the_input_is_un
         ("variants.tuned.init_from", "ins/ros/seed1", "a run of a known variant, got 'ros'. Did you mean 'ross'?"),
         ("variants.tuned.init_from", "ins/ross/seed2", "one of the seeds [0, 1], got 'seed2'"),
         ("variants.tuned.init_from", "ins/tuned/seed0", "a run of another variant"),
-        ("variants.tuned.init_from", "model.h5", "a model file (.keras) or a run"),
+        ("variants.tuned.init_from", "model.txt", "a model file (.keras) or a run"),
         ("datasets.mine.reader", "seisbensh", "got 'seisbensh'. Did you mean 'seisbench'?"),
         ("datasets.both.members", ["ins", "inz"], "members: expected data sets of this task, got 'inz'"),
         ("datasets.both.members", ["ins", "both"], "members: expected data sets of this task, got 'both'"),
@@ -205,3 +202,37 @@ def test_configurations_merge_as_snakemake_reads_them():
 
     path = ROOT / "config/config.yaml"
     assert load_configfile(path) == config.read(path) == yaml.safe_load(path.read_text())
+
+
+def test_folds_become_data_sets_and_variants_follow():
+    content = changed("datasets.mine.folds", 3)
+    del content["tasks"]["polarity"]["datasets"]["both"]
+    resolved = config.resolve(content)["tasks"]["polarity"]
+    folds = ["mine_k0", "mine_k1", "mine_k2"]
+    assert [name for name in resolved["datasets"] if name.startswith("mine")] == folds
+    assert [resolved["datasets"][name]["fold"] for name in folds] == [[0, 3], [1, 3], [2, 3]]
+    assert {resolved["datasets"][name]["base"] for name in folds} == {"mine"}
+    assert resolved["variants"]["tuned"]["datasets"] == folds
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "words"),
+    [
+        ("datasets.mine.split", {"duplicates": "keep"}, "by: official"),
+        ("datasets.mine.generate", {}, "source: synthetic"),
+        ("datasets.ins.generate", {"loud": 1}, "generate.loud"),
+        ("weights.imagenet", {"files": [{"url": "https://a.b/c.h5"}]}, "weights.imagenet"),
+    ],
+)
+def test_new_keys_are_checked(path: str, value: Any, words: str):
+    with pytest.raises(InputError, match=words):
+        config.resolve(changed(path, value))
+
+
+def test_a_variant_may_start_from_named_weights():
+    content = changed("weights.imagenet", {"path": "resnet.h5"})
+    content["tasks"]["polarity"]["variants"]["tuned"]["init_from"] = "imagenet"
+    assert config.resolve(content)["tasks"]["polarity"]["variants"]["tuned"]["init_from"] == "imagenet"
+    content["tasks"]["polarity"]["variants"]["tuned"]["init_from"] = "imagenot"
+    with pytest.raises(InputError, match="Did you mean 'imagenet'"):
+        config.resolve(content)

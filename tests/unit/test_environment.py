@@ -16,13 +16,13 @@ def pins(name: str) -> dict[str, str]:
 def wanted(name: str) -> list[str]:
     """Requirements that people wrote."""
     lines = (ROOT / "requirements" / name).read_text().splitlines()
-    return [line for line in lines if line and not line.startswith(("#", "-"))]
+    return [line.partition(";")[0] for line in lines if line and not line.startswith(("#", "-"))]
 
 
 def test_environment_and_lock_file_name_the_same_versions():
     content = yaml.safe_load((ROOT / "environment.yml").read_text())
     packages = next(entry["pip"] for entry in content["dependencies"] if isinstance(entry, dict))
-    named = dict(package.split("==") for package in packages)
+    named = dict(package.partition(";")[0].split("==") for package in packages)
     lock = pins("cpu.lock")
     assert {name: lock.get(name) for name in named} == named
     assert set(named) == {re.split("[=<>~]", line)[0] for line in wanted("cpu.in")}

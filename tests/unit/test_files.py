@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from geoml.errors import InputError
-from geoml.files import atomic, read_json, sha256, write_json
+from geoml.files import atomic, checksum, read_json, write_json
 
 
 def test_a_file_appears_whole_with_the_usual_rights(tmp_path: Path):
@@ -88,4 +88,4 @@ def test_json_and_checksum(tmp_path: Path):
     write_json(tmp_path / "a.json", {"a": [1, 2]})
     assert json.loads((tmp_path / "a.json").read_text()) == {"a": [1, 2]}
     (tmp_path / "empty").touch()
-    assert sha256(tmp_path / "empty") == "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
+    assert checksum(tmp_path / "empty") == "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"

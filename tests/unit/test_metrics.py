@@ -8,7 +8,7 @@ import pytest
 from geoml.bootstrap import interval, intervals, paired, resample
 from geoml.errors import InputError
 from geoml.metrics import find, names
-from geoml.predictions import Predictions, load, save
+from geoml.predictions import Predictions, concatenated, load, save
 
 CLASSES = ("U", "D", "N")
 # [true, predicted]; the columns sum to 10, 8, 7, the rows to 10, 7, 8
@@ -36,6 +36,14 @@ def random_predictions(n: int, skill: float, seed: int = 0, groups: int = 60) ->
     return Predictions(group, truth, output, CLASSES, np.array([f"trace{i}" for i in range(n)]))
 
 
+def roc(k: int) -> float:
+    """Area for class k by counting all pairs."""
+    p = from_confusion(WORKED)
+    value, positive = p.output[:, k], p.truth == k
+    pairs = value[positive][:, None] - value[~positive]
+    return float(((pairs > 0) + (pairs == 0) / 2).mean())
+
+
 EXPECTED = {
     "accuracy": 17 / 25,
     "balanced_accuracy": (7 / 10 + 5 / 7 + 5 / 8) / 3,
@@ -49,6 +57,8 @@ EXPECTED = {
     "f1_d": 10 / 15,
     "f1_n": 10 / 15,
     "macro_f1": (7 / 10 + 10 / 15 + 10 / 15) / 3,
+    "f1_weighted": (10 * 7 / 10 + 7 * 10 / 15 + 8 * 10 / 15) / 25,
+    "roc_auc": (roc(0) + roc(1) + roc(2)) / 3,
     "mcc": (17 * 25 - (100 + 56 + 56)) / math.sqrt((625 - 213) * (625 - 213)),
     "app_precision_u": 7 / 8,
     "app_precision_d": 5 / 7,
@@ -178,21 +188,22 @@ def test_paired_difference() -> None:
 
 def test_predictions_file(tmp_path) -> None:
     p, q = random_predictions(50, 1.0), random_predictions(20, 1.0)
-    save(tmp_path / "predictions.csv.gz", {"ins": p, "pnw": q})
+    save(tmp_path / "predictions.csv.gz", {("ins", "test"): p, ("pnw", "test"): q})
     back = load(tmp_path / "predictions.csv.gz", CLASSES)
+    back = {name: p for (name, _), p in back.items()}
     assert list(back) == ["ins", "pnw"]
     assert np.array_equal(back["ins"].id, p.id)
     assert np.array_equal(back["ins"].group, p.group)
     assert np.array_equal(back["pnw"].truth, q.truth)
     assert np.allclose(back["ins"].output, p.output, rtol=1e-5)
-    save(tmp_path / "again.csv.gz", {"ins": p, "pnw": q})
+    save(tmp_path / "again.csv.gz", {("ins", "test"): p, ("pnw", "test"): q})
     assert (tmp_path / "again.csv.gz").read_bytes() == (tmp_path / "predictions.csv.gz").read_bytes()
 
 
 def test_values_survive_the_file_too(tmp_path) -> None:
     p = Predictions(np.array([0, 1]), np.array([0.25, 3.5]), np.array([[0.5], [3.25]], np.float32))
-    save(tmp_path / "predictions.csv.gz", {"here": p})
-    back = load(tmp_path / "predictions.csv.gz", ())["here"]
+    save(tmp_path / "predictions.csv.gz", {("here", "test"): p})
+    back = load(tmp_path / "predictions.csv.gz", ())["here", "test"]
     assert back.truth.tolist() == [0.25, 3.5]
     assert back.output.tolist() == [[0.5], [3.25]]
 
@@ -204,6 +215,36 @@ def test_wrong_prediction_files_are_explained(tmp_path) -> None:
     path.write_bytes(b"not a table")
     with pytest.raises(InputError, match="gzipped"):
         load(path, CLASSES)
-    save(path, {"ins": random_predictions(5, 1.0)})
+    save(path, {("ins", "test"): random_predictions(5, 1.0)})
     with pytest.raises(InputError, match="p_x"):
         load(path, ("U", "D", "N", "X"))
+
+
+def test_roc_auc_of_a_draw_counts_every_sample_as_often_as_its_group() -> None:
+    from sklearn.metrics import roc_auc_score
+
+    p = random_predictions(300, 0.5)
+    times = np.random.default_rng(5).integers(0, 3, p.groups).astype(float)
+    drawn = p.drawn(times)
+    weight = times[p.group]
+    expected = np.mean([roc_auc_score(p.truth == k, p.output[:, k], sample_weight=weight) for k in range(3)])
+    assert score("roc_auc", drawn) == pytest.approx(expected, abs=1e-9)
+    assert score("roc_auc", p) == pytest.approx(roc_auc_score(p.truth, p.output, multi_class="ovr"), abs=1e-6)
+
+
+def test_strata_and_splits_survive_the_file(tmp_path) -> None:
+    p = random_predictions(30, 1.0)
+    p.strata = {"domain": np.where(np.arange(30) % 2, "field", "model"), "in_train": np.arange(30) % 3 == 0}
+    save(tmp_path / "predictions.csv.gz", {("ins", "test"): p, ("ins", "val"): p.take(np.arange(10))})
+    back = load(tmp_path / "predictions.csv.gz", CLASSES)
+    assert list(back) == [("ins", "test"), ("ins", "val")] and len(back["ins", "val"]) == 10
+    assert (back["ins", "test"].strata["domain"] == p.strata["domain"]).all()
+    assert (back["ins", "val"].strata["in_train"] == p.strata["in_train"][:10]).all()
+
+
+def test_folds_put_together_are_scored_as_one_set_with_their_own_groups() -> None:
+    p = random_predictions(200, 1.0)
+    halves = [p.take(np.arange(100)), p.take(np.arange(100, 200))]
+    whole = concatenated(halves)
+    assert score("accuracy", whole) == score("accuracy", p)
+    assert not set(whole.group[:100]) & set(whole.group[100:])

@@ -5,9 +5,11 @@ import json
 import numpy as np
 import pytest
 
+from geoml.bootstrap import wilson
+from geoml.calibration import scale, temperature
 from geoml.predictions import Predictions
 from geoml.tasks.polarity import evaluation
-from geoml.tasks.polarity.evaluation import details, scale, temperature, wilson
+from geoml.tasks.polarity.evaluation import details
 from geoml.tasks.polarity.figures import draw_run, draw_task
 
 CLASSES = ("U", "D", "N")

@@ -135,16 +135,17 @@ def test_a_file_address_works(tmp_path: Path):
 def test_generating_replaces_what_was_there(toy: str, tmp_path: Path):
     marker = tmp_path / "dots/generated.json"
     for rows in (20, 10):
-        sources.generate(toy, {"rows": rows, "seed": 3, "reader": "dots"}, marker)
+        sources.generate(toy, {"rows": rows, "seed": 3, "reader": "dots", "generate": {}}, marker)
         (marker.parent / "left_over").touch()
         assert len(np.load(marker.parent / "dots.npy")) == rows
-    sources.generate(toy, {"rows": 10, "seed": 3, "reader": "dots"}, marker)
+    sources.generate(toy, {"rows": 10, "seed": 3, "reader": "dots", "generate": {}}, marker)
     assert not (marker.parent / "left_over").exists()
     assert json.loads(marker.read_text()) == {
         "folder": str(marker.parent),
         "reader": "dots",
         "rows": 10,
         "seed": 3,
+        "generate": {},
     }
 
 

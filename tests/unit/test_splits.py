@@ -104,3 +104,25 @@ def test_an_empty_set_is_an_error():
 def test_check_finds_a_divided_group():
     with pytest.raises(InputError, match="'b' in two"):
         check(np.array(["a", "b", "b", "c"]), np.array([0, 1, 2, 2]), "toy")
+
+
+def test_the_folds_of_a_set_test_every_group_once_and_share_out_every_class():
+    columns = table() | {"label": np.repeat(np.arange(300) % 3, 3)}
+    found = [assign(columns, **RULE, fold=(k, 5)) for k in range(5)]
+    tested = np.stack([split == TEST for split in found])
+    assert (tested.sum(axis=0) == 1).all()
+    for split in found:
+        assert not divided(columns["group"], split)
+        for label in range(3):
+            shares = np.bincount(split[columns["label"] == label], minlength=3) / 300
+            assert np.allclose(shares, [0.7, 0.1, 0.2], atol=0.03)
+
+
+def test_the_official_split_is_taken_as_it_is_and_must_be_whole():
+    columns = table(4, 1) | {"id": np.arange(4), "official_split": np.array(["train", "val", "test", "test"])}
+    rule = RULE | {"by": "official"}
+    assert assign(columns, **rule).tolist() == [TRAIN, VAL, TEST, TEST]
+    with pytest.raises(InputError, match="put into val"):
+        assign(columns | {"official_split": np.array(["train", "test", "test", "test"])}, **rule)
+    with pytest.raises(InputError, match="1 without"):
+        assign(columns | {"official_split": np.array(["train", "val", "test", "?"])}, **rule)

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from conftest import write_toy
 
+from geoml import registry
 from geoml.errors import InputError
 from geoml.prepare import pool, prepare
 from geoml.store import Block, Store, StoreWriter
@@ -179,7 +180,7 @@ def test_twins_between_members_do_not_cross_the_split(toy: str, tmp_path: Path):
 
 
 DOTS: dict[str, Any] = {"source": "synthetic", "reader": "dots", "prepare": {"scale": 1.0}}
-SPLIT = {"by": "group", "val": 0.2, "test": 0.2, "seed": 0}
+SPLIT = {"by": "group", "val": 0.2, "test": 0.2, "seed": 0, "duplicates": "drop"}
 
 
 def dots(folder: Path, labels: np.ndarray) -> Path:
@@ -205,3 +206,27 @@ def test_an_empty_class_or_an_empty_source_is_an_error_and_leaves_nothing(toy: s
     with pytest.raises(InputError, match="samples: expected at least one that can be used, got none"):
         prepare(toy, "dots", entry, dots(tmp_path / "no", np.zeros(0)), tmp_path / "dots")
     assert list((tmp_path / "dots").iterdir()) == []
+
+
+def test_an_official_split_keeps_duplicates_and_marks_those_in_the_training_set(toy: str, tmp_path: Path, monkeypatch):
+    inputs = np.arange(88, dtype=np.float32).reshape(11, 8)
+    inputs[6], inputs[8], inputs[9] = inputs[0], inputs[1], inputs[7]
+    sets = np.array(["train"] * 6 + ["val"] * 2 + ["test"] * 3)
+    names = np.arange(11).astype("U")
+    label = np.array([0, 1] * 4 + [0, 1, 0], np.int8)
+    columns = {"id": names, "group": names, "label": label, "official_split": sets}
+    reader = registry.load(toy, "datasets", "dots")
+    monkeypatch.setattr(reader, "read", lambda source, settings: iter([Block(inputs, columns)]))
+    entry = DOTS | {"split": SPLIT | {"by": "official", "duplicates": "keep"}}
+    meta = prepare(toy, "dots", entry, tmp_path, tmp_path / "kept")
+    assert Store(tmp_path / "kept").samples["in_train"].tolist() == [0] * 6 + [1, 0, 1, 0, 0]
+    assert meta["duplicates"] == {
+        "left_out_with_another_label": 0,
+        "val_in_train": 1,
+        "test_in_train": 1,
+        "test_in_val": 1,
+        "repeated_in_train": 0,
+        "groups_with_two_labels": 1,
+    }
+    dropped = prepare(toy, "dots", DOTS | {"split": entry["split"] | {"duplicates": "drop"}}, tmp_path, tmp_path / "d")
+    assert dropped["samples"] == 8 and dropped["duplicates"]["left_out_with_another_label"] == 1

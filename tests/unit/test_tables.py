@@ -24,7 +24,7 @@ def predictions(dataset: str, skill: float, seed: int) -> Predictions:
 
 def make_run(root, dataset, variant, seed, skill, **more) -> Run:
     folder = root / dataset / variant / f"seed{seed}"
-    save(folder / "predictions.csv.gz", {name: predictions(name, skill, seed) for name in ("scsn", "ins")})
+    save(folder / "predictions.csv.gz", {(name, "test"): predictions(name, skill, seed) for name in ("scsn", "ins")})
     content = {
         "run": {"task": "polarity", "dataset": dataset, "variant": variant, "seed": seed},
         "data_source": "synthetic",
@@ -128,10 +128,10 @@ def test_cross(runs, tmp_path) -> None:
 
 def test_rows_on_other_samples_are_refused(runs, tmp_path) -> None:
     p = predictions("scsn", 1.0, 0)
-    save(runs[2].evaluation / "predictions.csv.gz", {"scsn": p.take(np.arange(100))})
+    save(runs[2].evaluation / "predictions.csv.gz", {("scsn", "test"): p.take(np.arange(100))})
     with pytest.raises(InputError, match="pd_model"):
         compare(runs, COLUMNS, "polarity")
-    save(runs[3].evaluation / "predictions.csv.gz", {"scsn": p})
+    save(runs[3].evaluation / "predictions.csv.gz", {("scsn", "test"): p})
     with pytest.raises(InputError, match="tested_on"):
         compare(runs[3:], COLUMNS, "polarity")
 

@@ -13,23 +13,14 @@ from typing import Any
 
 import numpy as np
 import pytest
-from conftest import TOY, write_toy
+from conftest import TOY, fit_settings, write_toy
 
 from geoml import backend, models, timing
 from geoml import train as training
 from geoml.errors import InputError
 from geoml.store import Store
 
-FIT: dict[str, Any] = {
-    "epochs": 6,
-    "batch_size": 16,
-    "learning_rate": 0.01,
-    "schedule": "constant",
-    "patience": 0,
-    "monitor": "val_accuracy",
-    "monitor_mode": "max",
-    "loss": "categorical_crossentropy",
-}
+FIT = fit_settings(epochs=6, batch_size=16, learning_rate=0.01, patience=0)
 RUN = {"task": "toy", "dataset": "dots", "variant": "curved", "seed": 0}
 
 
@@ -72,15 +63,15 @@ def interrupt_after(monkeypatch: pytest.MonkeyPatch, epoch: int) -> None:
 
 
 def test_learning_rates():
-    assert {training.learning_rate(FIT, epoch) for epoch in range(1, 7)} == {0.01}
-    rates = [training.learning_rate(FIT | {"schedule": "cosine"}, epoch) for epoch in range(1, 7)]
+    assert {rate for epoch in range(1, 7) for rate in training.learning_rates(FIT, epoch, 3)} == {0.01}
+    rates = [training.learning_rates(FIT | {"schedule": "cosine"}, epoch, 3)[0] for epoch in range(1, 7)]
     assert rates[0] == 0.01 and rates[3] == pytest.approx(0.005) and 0 < rates[5] < 0.001
     assert rates == sorted(rates, reverse=True)
 
 
 def batches(store: Store, size: int = 32, seed: int = 0) -> training.Batches:
     part = SimpleNamespace(batch=lambda store, rows, outputs, rng, augment: rows)
-    return training.Batches(store, part, ["side"], size, {}, seed)
+    return training.Batches(store, part, ["side"], {"fit": FIT | {"batch_size": size}, "augment": {}}, seed)
 
 
 def test_an_epoch_sees_every_row_in_batches_of_one_size(toy_store: Path):
@@ -278,3 +269,82 @@ def epochs_in(checkpoint: Path) -> int:
         return 0
     with np.load(checkpoint, allow_pickle=False) as saved:
         return len(json.loads(str(saved["state"]))["history"])
+
+
+def test_one_cycle_is_the_published_one():
+    fit = FIT | {"schedule": "one_cycle", "learning_rate": 0.0007, "epochs": 80}
+    rates = np.concatenate([training.learning_rates(fit, epoch, 10) for epoch in range(1, 81)])
+    assert rates[0] == pytest.approx(2.8e-5) and rates[239] == pytest.approx(0.0007) and rates.argmax() == 239
+    assert rates[799] == pytest.approx(2.8e-9) and rates[519] == pytest.approx(0.00035, rel=0.01)
+
+
+def test_the_rates_of_the_steps_reach_the_optimizer(data: Path, tmp_path: Path):
+    still = run(tmp_path / "a", data, variant(epochs=1, schedule="one_cycle", learning_rate=1e-9))
+    assert still["epochs"] == 1 and history(tmp_path / "a")["learning_rate"][0] < 1e-9
+    fresh = training.compiled("toy", variant(), Store(data).meta, 0)[0].get_weights()
+    assert np.allclose(weights(tmp_path / "a"), np.concatenate([w.ravel() for w in fresh]), atol=1e-6)
+
+
+def test_l2_is_added_to_the_clipped_gradient(keras_on_cpu: Any):
+    from geoml.optimizer import Adam
+
+    found = keras_on_cpu.Variable(np.array([2.0, -4.0], np.float32))
+    plain = keras_on_cpu.Variable(np.array([2.0, -4.0], np.float32))
+    ours, theirs = Adam(0.01, l2=0.5, clipvalue=0.1), keras_on_cpu.optimizers.Adam(0.01)
+    for gradient in ([0.05, 3.0], [-0.2, 0.02]):
+        clipped = np.clip(gradient, -0.1, 0.1)
+        theirs.apply([clipped + 0.5 * plain.numpy()], [plain])
+        ours.apply([np.array(gradient, np.float32)], [found])
+    assert np.allclose(found.numpy(), plain.numpy(), atol=1e-6)
+
+
+def test_the_last_epoch_is_kept_where_that_is_asked(data: Path, tmp_path: Path):
+    record = run(tmp_path, data, variant(keep="last", monitor="val_loss", monitor_mode="max"))
+    assert record["best_epoch"] == 6 and record["best_score"] == pytest.approx(
+        history(tmp_path)["val_loss"][-1], rel=1e-4
+    )
+
+
+def test_a_smaller_share_of_the_training_groups_is_part_of_a_larger(toy_store: Path):
+    store = Store(toy_store)
+    found = [set(training.training_rows(store, share, 0).tolist()) for share in (0.1, 0.5, 1)]
+    assert [len(rows) for rows in found] == [10, 50, 100] and found[0] < found[1] < found[2]
+    groups = store.samples["group"]
+    assert not {groups[row] for row in found[1]} & {groups[row] for row in found[2] - found[1]}
+    assert found[1] != set(training.training_rows(store, 0.5, 1).tolist())
+
+
+def test_classes_can_be_drawn_equally_often(toy: str, tmp_path: Path):
+    folder = write_toy(tmp_path / "dots")
+    store = Store(folder)
+    store.samples["label"][:] = np.arange(200) % 10 == 0
+    part = SimpleNamespace(
+        batch=lambda store, rows, outputs, rng, augment: rows, truth=lambda store, rows: store.samples["label"][rows]
+    )
+    settings = {"fit": FIT | {"balance": True, "batch_size": 50}, "augment": {}}
+    rows = np.concatenate(list(training.Batches(store, part, ["side"], settings, 0).epoch(1)))
+    assert store.samples["label"][rows].sum() == 50 and len(rows) == 100
+
+
+def test_mixed_precision_trains(data: Path, tmp_path: Path, keras_on_cpu: Any):
+    try:
+        record = run(tmp_path, data, variant(epochs=2, precision="mixed_bfloat16"))
+        assert record["epochs"] == 2
+    finally:
+        keras_on_cpu.config.set_dtype_policy("float32")
+
+
+def test_weights_of_a_backbone_need_a_network_with_one(data: Path, tmp_path: Path):
+    (tmp_path / "imagenet.h5").write_bytes(b"no HDF5")
+    with pytest.raises(InputError, match="published backbone"):
+        run(tmp_path, data, variant(), init_from=tmp_path / "imagenet.h5")
+
+
+def test_a_killed_one_cycle_training_goes_on_at_its_rate(data: Path, tmp_path: Path, monkeypatch):
+    settings = variant(schedule="one_cycle", epochs=4)
+    whole = run(tmp_path / "whole", data, settings)
+    interrupt_after(monkeypatch, 2)
+    with pytest.raises(KeyboardInterrupt):
+        run(tmp_path / "cut", data, settings)
+    assert run(tmp_path / "cut", data, settings)["resumed"] == 1 and whole["resumed"] == 0
+    assert np.allclose(weights(tmp_path / "cut"), weights(tmp_path / "whole"), atol=1e-6)

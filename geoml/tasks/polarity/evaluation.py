@@ -9,7 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from geoml.metrics import accuracy, expected_calibration_error, precision
+from geoml.bootstrap import wilson
+from geoml.calibration import calibration
+from geoml.files import plain
+from geoml.metrics import accuracy, precision
 from geoml.predictions import Predictions
 from geoml.tasks.polarity import augment, task
 from geoml.tasks.polarity.metrics import (
@@ -105,7 +108,7 @@ def details(
             "n": len(up_or_down),
         },
         "selective": _selective(test, validation),
-        "calibration": _calibration(test, validation),
+        "calibration": calibration(test, validation),
         "interval": "95 %, Wilson, traces taken as independent",
         "by_snr_db": _by_value(test, snr, _edges(snr, _SNR_STEP_DB)),
         "by_magnitude": _by_value(test, magnitude, _edges(magnitude, _MAGNITUDE_STEP)),
@@ -116,37 +119,7 @@ def details(
         "added_noise": _added_noise(test, probabilities, readable),
         "pick_error": _pick_error(test, probabilities, up_or_down),
     }
-    return _plain(content)
-
-
-def temperature(p: Predictions) -> float:
-    """The T that makes ``softmax(log p / T)`` most likely (Guo et al. 2017); above 1 makes less sure."""
-    from scipy.optimize import minimize_scalar
-
-    if not len(p):
-        return 1.0
-    logs, rows = _logs(p.output), np.arange(len(p))
-
-    def loss(log_t: float) -> float:
-        scaled = logs / np.exp(log_t)
-        return float((np.log(np.exp(scaled).sum(axis=1)) - scaled[rows, p.truth]).mean())
-
-    return (
-        float(np.exp(minimize_scalar(loss, bounds=(np.log(0.05), np.log(20)), method="bounded").x)) if len(p) else 1.0
-    )
-
-
-def scale(p: Predictions, t: float) -> Predictions:
-    """Predictions with probabilities ``softmax(log p / t)``."""
-    powers = np.exp(_logs(p.output) / t)
-    output = (powers / powers.sum(axis=1, keepdims=True)).astype(np.float32)
-    return Predictions(p.group, p.truth, output, p.classes, p.id)
-
-
-def _logs(probabilities: np.ndarray) -> np.ndarray:
-    """(n, K) float64 logarithms, the largest of a row 0, so that its powers never all vanish."""
-    logs = np.log(np.maximum(probabilities.astype(np.float64), 1e-12))
-    return logs - logs.max(axis=1, keepdims=True)
+    return plain(content)
 
 
 def _selective(test: Predictions, validation: Predictions) -> dict[str, Any]:
@@ -165,30 +138,6 @@ def _selective(test: Predictions, validation: Predictions) -> dict[str, Any]:
         "coverage_at_99": None if chosen is None else coverage[chosen],
         "accuracy_at_99": None if chosen is None else right[chosen],
     }
-
-
-def _calibration(test: Predictions, validation: Predictions) -> dict[str, Any]:
-    t = temperature(validation)
-    scaled = scale(test, t)
-    return {
-        "temperature": t,
-        "fitted_on": len(validation),
-        "ece_before": expected_calibration_error.score(test),
-        "ece_after": expected_calibration_error.score(scaled),
-        "bins_before": _reliability(test),
-        "bins_after": _reliability(scaled),
-    }
-
-
-def _reliability(p: Predictions) -> list[dict[str, float]]:
-    """Mean confidence and accuracy in each used confidence bin."""
-    confidence = p.output.max(axis=1, initial=0)
-    bins, right = expected_calibration_error.bins(confidence), p.decided == p.truth
-    used = np.unique(bins)
-    return [
-        {"n": int((bins == b).sum()), "confidence": confidence[bins == b].mean(), "accuracy": right[bins == b].mean()}
-        for b in used
-    ]
 
 
 def _by_value(p: Predictions, values: np.ndarray, edges: np.ndarray) -> dict[str, Any]:
@@ -226,15 +175,6 @@ def _share(name: str, value: float, n: int) -> dict[str, float]:
     return {count: n, name: value, f"{name}_ci_low": low, f"{name}_ci_high": high}
 
 
-def wilson(share: float, n: int) -> tuple[float, float]:
-    """95 % interval of a share of n (Wilson 1927); (NaN, NaN) for n = 0."""
-    if not n:
-        return np.nan, np.nan
-    z = 1.959964
-    centre, spread = share + z * z / (2 * n), z * np.sqrt(share * (1 - share) / n + (z / (2 * n)) ** 2)
-    return max(0.0, (centre - spread) / (1 + z * z / n)), min(1.0, (centre + spread) / (1 + z * z / n))
-
-
 def _added_noise(test: Predictions, probabilities: Probabilities, readable: np.ndarray) -> dict[str, Any]:
     """Strict U/D accuracy of readable traces with noise added and the label kept.
 
@@ -267,14 +207,3 @@ def _some(rows: np.ndarray) -> np.ndarray:
 def _again(test: Predictions, rows: np.ndarray, output: np.ndarray) -> Predictions:
     """The same samples with new probabilities."""
     return Predictions(test.group[rows], test.truth[rows], output, test.classes)
-
-
-def _plain(content: Any) -> Any:
-    """Dicts, lists and numbers as JSON knows them; NaN becomes None."""
-    if isinstance(content, dict):
-        return {name: _plain(value) for name, value in content.items()}
-    if isinstance(content, np.ndarray | list | tuple):
-        return [_plain(value) for value in content]
-    if isinstance(content, np.generic):
-        content = content.item()
-    return None if isinstance(content, float) and not np.isfinite(content) else content

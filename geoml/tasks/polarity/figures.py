@@ -5,7 +5,18 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from geoml.plotting import COLOURS, GREY, colour, draw_history, figure, heat_map, marker, title
+from geoml.plotting import (
+    COLOURS,
+    GREY,
+    colour,
+    draw_calibration,
+    draw_confusion,
+    draw_history,
+    figure,
+    heat_map,
+    marker,
+    title,
+)
 from geoml.registry import names
 
 if TYPE_CHECKING:
@@ -37,7 +48,11 @@ def draw_run(
     details, source, n = metrics["details"], metrics["data_source"], metrics["n_test"]
     name = f"{metrics['run']['variant']} on {metrics['run']['dataset']}"
     hue = colour(metrics["run"]["variant"], names("polarity", "models"))
-    _draw_confusion(folder / "confusion.png", np.array(details["confusion"]), title(name, n, source, "test traces"))
+    with figure([folder / "confusion.png"], 4.6, 3.9) as drawing:
+        axes = drawing.subplots()
+        draw_confusion(axes, np.array(details["confusion"]), _LETTERS)
+        axes.set(xlabel="model (U up, D down, N not readable)", ylabel="analyst")
+        axes.set_title(title(name, n, source, "test traces"))
     draw_history(folder / "training.png", history, title(name, metrics["n_train"], source, "training traces"))
     _draw_snr(folder / "snr.png", details, title(name, n, source, "test traces"), hue)
     error = details["pick_error"]
@@ -51,16 +66,6 @@ def draw_task(folder: Path, tables: dict[str, "DataFrame"]) -> None:
     folder = Path(folder)
     _draw_cross([folder / f"cross_dataset.{kind}" for kind in ("png", "svg")], tables["polarity_cross"])
     _draw_compare([folder / f"compare.{kind}" for kind in ("png", "svg")], tables["polarity_compare"])
-
-
-def _draw_confusion(path: Path, counts: np.ndarray, heading: str) -> None:
-    share = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
-    texts = [[f"{s:.2f}\n({c:,})" for s, c in zip(*row, strict=True)] for row in zip(share, counts, strict=True)]
-    with figure([path], 4.6, 3.9) as drawing:
-        axes = drawing.subplots()
-        image = heat_map(axes, share, _LETTERS, _LETTERS, texts)
-        axes.set(xlabel="model (U up, D down, N not readable)", ylabel="analyst", title=heading)
-        drawing.colorbar(image, ax=axes, label="share of the analyst's class")
 
 
 def _draw_snr(path: Path, details: dict[str, Any], heading: str, hue: str) -> None:
@@ -123,15 +128,7 @@ def _draw_reliability(path: Path, details: dict[str, Any], heading: str, hue: st
     calibration, selective = details["calibration"], details["selective"]
     with figure([path], 8.4, 4) as drawing:
         left, right = drawing.subplots(1, 2)
-        left.plot([0, 1], [0, 1], color=GREY, linewidth=0.8)
-        states = (("before", GREY, "s", "as trained"), ("after", hue, "o", f"T = {calibration['temperature']:.2f}"))
-        for state, shade, mark, words in states:
-            bins = calibration[f"bins_{state}"]
-            label = f"{words}: ECE {calibration[f'ece_{state}']:.3f}" if bins else words
-            left.plot([b["confidence"] for b in bins], [b["accuracy"] for b in bins], mark, linestyle="-", color=shade,
-                      label=label)  # fmt: skip
-        left.set(xlabel="largest probability", ylabel="accuracy", xlim=(0.3, 1.01), ylim=(0, 1.03), title="calibration")
-        left.legend(loc="upper left", fontsize=8)
+        draw_calibration(left, calibration, hue)
         coverage, accuracy = np.array(selective["coverage"], float), np.array(selective["accuracy"], float)
         area = "" if selective["area"] is None else f": area {selective['area']:.3f}"
         right.plot(coverage, accuracy, color=hue, label=f"readings by confidence{area}")

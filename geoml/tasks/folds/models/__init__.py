@@ -1,0 +1,1 @@
+"""Networks and estimators of the fold task, one file each."""

@@ -1,0 +1,19 @@
+"""ResNet101 v1 as Keras has it, with random or ImageNet start (method card, section 4.3)."""
+
+import keras
+
+from geoml.tasks.folds.models._blocks import applications_resnet
+
+NAME = "ResNet101"
+LEARNING = "transfer"
+
+
+def build(input_shape: tuple[int, int, int], classes: int, *, colour: str = "coloured") -> keras.Model:
+    """RGB image of any size, 0..255, to probabilities; 42,558,979 trainable parameters of 42,664,323.
+
+    Args:
+        input_shape: (height, width, 3), of which only the channels count.
+        classes: Number of classes.
+        colour: ``coloured`` or ``grey``.
+    """
+    return applications_resnet(input_shape, classes, colour, 101, "resnet101")

@@ -1,0 +1,138 @@
+"""From a user's pictures to hinge shapes: class, probabilities, and where in the picture the answer was found."""
+
+import csv
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from geoml.calibration import scaled
+from geoml.errors import InputError
+from geoml.files import atomic
+from geoml.logs import log
+from geoml.models import Estimator
+from geoml.tasks.folds import CLASSES, pictures, task
+from geoml.tasks.folds.features import extract
+
+_BATCH = 64
+
+
+@dataclass
+class Summary:
+    """What was done, for the user; ``str()`` gives it as text."""
+
+    answered: dict[str, int]
+    unusable: dict[str, str]
+    written: list[Path]
+
+    def __str__(self) -> str:
+        counts = ", ".join(f"{n} {name}" for name, n in self.answered.items()) or "none"
+        lines = [f"{sum(self.answered.values())} pictures: {counts}"]
+        lines += [f"  not read: {name}: {reason}" for name, reason in self.unusable.items()]
+        return "\n".join([*lines, *(f"wrote {path}" for path in self.written)])
+
+
+def from_model(model: Any, inputs: Sequence[Path], picks: Path | None, out: Path) -> Summary:
+    """Answer for every picture, and write ``folds.csv``; into a folder also a Grad-CAM overlay of each (networks).
+
+    Args:
+        model: As loaded by :func:`geoml.models.load`.
+        inputs: Pictures, or folders, searched to the bottom.
+        picks: Not used by this task: it must be None.
+        out: A ``.csv`` file, or a folder.
+
+    Raises:
+        InputError: nothing to read. A single bad picture is a row with a reason.
+    """
+    if picks is not None:
+        raise InputError("--picks", "value", "nothing: pictures need no picks", picks)
+    files = _files(inputs)
+    table = out if out.suffix == ".csv" else out / "folds.csv"
+    rows: list[dict[str, Any]] = []
+    written = [table]
+    for start in range(0, len(files), _BATCH):
+        found, images = _read(files[start : start + _BATCH])
+        rows += found
+        good = [row for row in found if not row["reason"]]
+        if not good:
+            continue
+        for row, p in zip(good, _probabilities(model, images), strict=True):
+            answer = {f"p_{name}": f"{value:.4f}" for name, value in zip(CLASSES, p, strict=True)}
+            row |= {"fold": CLASSES[int(p.argmax())], **answer, "confidence": f"{p.max():.4f}"}
+        if out.suffix != ".csv" and not isinstance(model, Estimator):
+            written += _overlays(model, good, images, out)
+    header = ["file", "fold", *(f"p_{name}" for name in CLASSES), "confidence", "reason", "model"]
+    name = "/".join(map(str, model.meta["run"].values()))
+    with atomic(table) as temporary, open(temporary, "w", newline="", encoding="utf-8") as file:
+        writer = csv.DictWriter(file, header, restval="", lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(row | {"model": name} for row in rows)
+    unusable = {row["file"]: row["reason"] for row in rows if row["reason"]}
+    return Summary(dict(Counter(row["fold"] for row in rows if "fold" in row)), unusable, written)
+
+
+def _files(inputs: Sequence[Path]) -> list[Path]:
+    """Pictures in the order given, those of a folder by name."""
+    found: dict[Path, None] = {}
+    for path in map(Path, inputs):
+        if path.is_dir():
+            found |= dict.fromkeys(file for file in sorted(path.rglob("*")) if pictures.is_picture(file))
+        elif path.is_file():
+            found[path] = None
+        else:
+            raise InputError(path, "input", "a picture or a folder", "no such file or folder")
+    if not found:
+        raise InputError(", ".join(map(str, inputs)), "inputs", "at least one picture", "none")
+    return list(found)
+
+
+def _read(files: list[Path]) -> tuple[list[dict[str, Any]], list[np.ndarray]]:
+    rows, images = [], []
+    for file in files:
+        try:
+            images.append(pictures.read(file))
+            rows.append({"file": str(file), "reason": ""})
+        except pictures.Unusable as error:
+            log.warning("%s: %s", file, error)
+            rows.append({"file": str(file), "reason": str(error)})
+    return rows, images
+
+
+def _probabilities(model: Any, images: list[np.ndarray]) -> np.ndarray:
+    """(n, 3), at the temperature that the validation images asked for."""
+    if isinstance(model, Estimator):
+        samples = np.nan_to_num(np.stack([extract(pictures.grey(image)) for image in images]))
+    else:
+        samples = _network_inputs(model, images)
+    return scaled(task.outputs(model, samples), model.meta["temperature"])
+
+
+def _network_inputs(model: Any, images: list[np.ndarray]) -> np.ndarray:
+    size = model.meta["prepare"]["size"]
+    return np.stack([pictures.resized(image, size) for image in images])
+
+
+def _overlays(model: Any, rows: list[dict[str, Any]], images: list[np.ndarray], out: Path) -> list[Path]:
+    """One PNG a picture: as given, with the places that made the answer in colour."""
+    from matplotlib import colormaps
+    from PIL import Image
+
+    from geoml.tasks.folds.gradcam import maps
+
+    written: list[Path] = []
+    for row, image, heat in zip(rows, images, maps(model.network, _network_inputs(model, images)), strict=True):
+        small = pictures.shrunk(image, 512)
+        size = (small.shape[1], small.shape[0])
+        weight = np.asarray(Image.fromarray(heat).resize(size, Image.Resampling.BILINEAR))[..., None]
+        colour = colormaps["inferno"](weight[..., 0])[..., :3] * 255
+        mixed = small * (1 - 0.6 * weight) + colour * 0.6 * weight
+        path = out / f"{len(written) + 1:04d}_{Path(row['file']).stem}_{row['fold']}.png"
+        while path.exists():
+            path = path.with_stem(path.stem + "_")
+        with atomic(path) as temporary:
+            Image.fromarray(mixed.round().astype(np.uint8)).save(temporary)
+        written.append(path)
+    return written

@@ -1,0 +1,1 @@
+"""Tables of the fold task, one file each."""
