@@ -137,17 +137,17 @@ def draw_history(path: Path, history: dict[str, list[float]], heading: str) -> N
         kind: [name for name in history if name.endswith(kind) and not name.startswith("val_")]
         for kind in ("loss", "accuracy", "learning_rate")
     }
-    epochs = range(1, 1 + len(next(iter(history.values()))))
     with figure([path], 11, 3.2) as drawing:
         for axes, (kind, names) in zip(drawing.subplots(1, 3), panels.items(), strict=True):
             for i, name in enumerate(names):
+                epochs = range(1, 1 + len(history[name]))
                 axes.plot(epochs, history[name], "--", color=COLOURS[i], label=f"{name}, training", marker=_dot(epochs))
                 if f"val_{name}" in history:
                     values = history[f"val_{name}"]
                     axes.plot(epochs, values, color=COLOURS[i], label=f"{name}, validation", marker=_dot(epochs))
             axes.set(xlabel="epoch", ylabel=kind.replace("_", " "))
             axes.xaxis.get_major_locator().set_params(integer=True)
-            if kind != "learning_rate":
+            if names and kind != "learning_rate":
                 axes.legend(fontsize=8)
         drawing.suptitle(heading, x=0.01, ha="left", fontsize=10)
 

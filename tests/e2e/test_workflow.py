@@ -99,3 +99,40 @@ def test_the_comparison_is_drawn_and_the_report_holds_it_all(finished: Path):
 
 def test_nothing_is_left_to_do(finished: Path):
     assert "Nothing to be done" in snakemake(finished, "-n")
+
+
+FOLDS = ["dataset", "learning", "model", "training", "colour", "split", "duplicates", "domain"]
+MEASURED = ["accuracy", "balanced_accuracy", "f1", "time_cpu_s", "data_source", "n_train", "n_test", "n_seeds"]
+
+
+def test_the_fold_table_has_what_was_measured_and_all_that_was_published(finished: Path):
+    table = rows(finished / "results/tables/fold_compare.csv")
+    assert len({tuple(row[name] for name in FOLDS) for row in table}) == len(table)
+    done = [row for row in table if row["status"] == "measured"]
+    assert {(row["dataset"], row["model"], row["training"]) for row in done} == {
+        ("generated", "ResNet9", "untrained"),
+        ("generated", "ResNet9", "modelled"),
+        ("generated", "RandomForestClassifier", "fit"),
+        ("crossed", "RandomForestClassifier", "fit"),
+    }
+    for row in done:
+        assert all(row[name] for name in MEASURED) and row["data_source"] == "synthetic" and row["time_gpu_s"] == ""
+        assert float(row["accuracy_ci_low"]) <= float(row["accuracy"]) <= float(row["accuracy_ci_high"])
+    whole = next(row for row in done if row["dataset"] == "crossed" and row["split"] == "test")
+    assert (whole["n_test"], whole["n_folds"]) == ("90", "2"), "every image is tested once"
+    assert sum(bool(row["published_accuracy"]) for row in table) >= 74
+    for row in table:
+        if row["status"] == "not run":
+            assert row["dataset"] == "published" and not any(row[name] for name in MEASURED)
+
+
+def test_fold_figures_are_there_and_the_images_lie_in_the_published_layout(finished: Path):
+    figures = {path.name for path in (finished / "results/figures/folds").iterdir()}
+    assert {"compare_generated.png", "compare_crossed.svg"} <= figures
+    for model, own in (("resnet9", "gradcam.png"), ("random_forest", "features.png")):
+        drawn = {
+            path.name for path in (finished / f"results/evaluation/folds/generated/{model}/seed42/figures").iterdir()
+        }
+        assert {"confusion.png", "reliability.png", "gallery.png", own} <= drawn
+    assert (finished / "data/folds/generated/TRAIN/box").is_dir()
+    assert not (finished / "data/folds/crossed_k0").exists(), "folds share their images"

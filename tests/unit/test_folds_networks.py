@@ -9,7 +9,7 @@ import h5py
 import numpy as np
 import pytest
 
-from geoml import models
+from geoml import models, registry
 
 TRAINABLE_AND_ALL = {  # method card, sections 4.1 (at 32 x 32, see the test of the formula) to 4.3
     "resnet9": (6_571_779, 6_576_259),
@@ -47,6 +47,11 @@ def build(keras_on_cpu: Any) -> Callable[[str], Any]:
         return made[name]
 
     return one
+
+
+def test_no_network_is_left_out():
+    networks = {name for name in registry.names("folds", "models") if registry.maker("folds", name) == "build"}
+    assert networks == set(TRAINABLE_AND_ALL)
 
 
 @pytest.mark.parametrize("name", TRAINABLE_AND_ALL)

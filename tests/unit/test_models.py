@@ -13,7 +13,7 @@ import pytest
 from geoml import models, registry
 from geoml.errors import InputError
 
-ALL = [(task, name) for task in registry.tasks() for name in registry.names(task, "models")]
+ALL = [("polarity", name) for name in registry.names("polarity", "models")]  # other tasks have files of their own
 PARAMETERS = {
     "bulid_pp_model": 967_941,
     "bulid_pd_model": 935_076,

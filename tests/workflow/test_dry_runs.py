@@ -34,13 +34,15 @@ def jobs(output: str) -> dict[str, int]:
 @pytest.mark.parametrize("config", CONFIGS)
 def test_every_configuration_gives_its_runs(config: str, tmp_path: Path):
     content = yaml.safe_load((ROOT / "config" / config).read_text())
-    runs = sum(
-        len(task.get("seeds", [0])) * sum(len(v.get("datasets", task["datasets"])) for v in task["variants"].values())
-        for task in content["tasks"].values()
-    )
+    runs = prepared = 0
+    for task in content["tasks"].values():
+        parts = {name: entry.get("folds", 1) for name, entry in task["datasets"].items()}
+        prepared += sum(parts.values())
+        for variant in task["variants"].values():
+            runs += len(task.get("seeds", [0])) * sum(parts[name] for name in variant.get("datasets", parts))
     found = jobs(snakemake(tmp_path, "-n", "--quiet", "rules", "--configfile", ROOT / "config" / config))
-    assert found["train"] == found["evaluate"] == runs
-    assert found["prepare_dataset"] == sum(len(task["datasets"]) for task in content["tasks"].values())
+    assert found["train"] + found.get("fit", 0) == found["evaluate"] == runs
+    assert found["prepare_dataset"] == prepared
 
 
 @pytest.mark.parametrize("profile", ["local", "slurm"])
