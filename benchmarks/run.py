@@ -4,7 +4,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-SCRIPTS = ("startup", "batches", "prepare", "memory", "training")
+SCRIPTS = ("startup", "batches", "prepare", "memory", "training", "features", "folds")
 HERE = Path(__file__).parent
 
 

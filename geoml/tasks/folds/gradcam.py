@@ -23,7 +23,7 @@ def maps(network: "keras.Model", images: np.ndarray, classes: np.ndarray | None 
     import tensorflow as tf
 
     ends = [network.get_layer(name).output for name in ("last_conv", "logits")]
-    both = keras.Model(network.inputs, ends)
+    both = keras.Model(network.input, ends)
     with tf.GradientTape() as tape:
         features, logits = both(images.astype(np.float32), training=False)
         tape.watch(features)

@@ -12,7 +12,6 @@ import numpy as np
 from geoml.calibration import scaled
 from geoml.errors import InputError
 from geoml.files import atomic
-from geoml.logs import log
 from geoml.models import Estimator
 from geoml.tasks.folds import CLASSES, pictures, task
 from geoml.tasks.folds.features import extract
@@ -26,13 +25,17 @@ class Summary:
 
     answered: dict[str, int]
     unusable: dict[str, str]
-    written: list[Path]
+    table: Path
+    overlays: int
 
     def __str__(self) -> str:
         counts = ", ".join(f"{n} {name}" for name, n in self.answered.items()) or "none"
         lines = [f"{sum(self.answered.values())} pictures: {counts}"]
         lines += [f"  not read: {name}: {reason}" for name, reason in self.unusable.items()]
-        return "\n".join([*lines, *(f"wrote {path}" for path in self.written)])
+        lines.append(f"wrote {self.table}")
+        if self.overlays:
+            lines.append(f"wrote {self.overlays} Grad-CAM overlays beside it")
+        return "\n".join(lines)
 
 
 def from_model(model: Any, inputs: Sequence[Path], picks: Path | None, out: Path) -> Summary:
@@ -52,7 +55,7 @@ def from_model(model: Any, inputs: Sequence[Path], picks: Path | None, out: Path
     files = _files(inputs)
     table = out if out.suffix == ".csv" else out / "folds.csv"
     rows: list[dict[str, Any]] = []
-    written = [table]
+    overlays = 0
     for start in range(0, len(files), _BATCH):
         found, images = _read(files[start : start + _BATCH])
         rows += found
@@ -63,7 +66,8 @@ def from_model(model: Any, inputs: Sequence[Path], picks: Path | None, out: Path
             answer = {f"p_{name}": f"{value:.4f}" for name, value in zip(CLASSES, p, strict=True)}
             row |= {"fold": CLASSES[int(p.argmax())], **answer, "confidence": f"{p.max():.4f}"}
         if out.suffix != ".csv" and not isinstance(model, Estimator):
-            written += _overlays(model, good, images, out)
+            _draw_overlays(model, good, images, out, overlays)
+            overlays += len(good)
     header = ["file", "fold", *(f"p_{name}" for name in CLASSES), "confidence", "reason", "model"]
     name = "/".join(map(str, model.meta["run"].values()))
     with atomic(table) as temporary, open(temporary, "w", newline="", encoding="utf-8") as file:
@@ -71,7 +75,7 @@ def from_model(model: Any, inputs: Sequence[Path], picks: Path | None, out: Path
         writer.writeheader()
         writer.writerows(row | {"model": name} for row in rows)
     unusable = {row["file"]: row["reason"] for row in rows if row["reason"]}
-    return Summary(dict(Counter(row["fold"] for row in rows if "fold" in row)), unusable, written)
+    return Summary(dict(Counter(row["fold"] for row in rows if "fold" in row)), unusable, table, overlays)
 
 
 def _files(inputs: Sequence[Path]) -> list[Path]:
@@ -96,7 +100,6 @@ def _read(files: list[Path]) -> tuple[list[dict[str, Any]], list[np.ndarray]]:
             images.append(pictures.read(file))
             rows.append({"file": str(file), "reason": ""})
         except pictures.Unusable as error:
-            log.warning("%s: %s", file, error)
             rows.append({"file": str(file), "reason": str(error)})
     return rows, images
 
@@ -115,24 +118,19 @@ def _network_inputs(model: Any, images: list[np.ndarray]) -> np.ndarray:
     return np.stack([pictures.resized(image, size) for image in images])
 
 
-def _overlays(model: Any, rows: list[dict[str, Any]], images: list[np.ndarray], out: Path) -> list[Path]:
-    """One PNG a picture: as given, with the places that made the answer in colour."""
+def _draw_overlays(model: Any, rows: list[dict[str, Any]], images: list[np.ndarray], out: Path, before: int) -> None:
+    """One PNG a picture, numbered on: as given, with the places that made the answer in colour."""
     from matplotlib import colormaps
     from PIL import Image
 
     from geoml.tasks.folds.gradcam import maps
 
-    written: list[Path] = []
-    for row, image, heat in zip(rows, images, maps(model.network, _network_inputs(model, images)), strict=True):
+    heats = maps(model.network, _network_inputs(model, images))
+    for number, (row, image, heat) in enumerate(zip(rows, images, heats, strict=True), start=before + 1):
         small = pictures.shrunk(image, 512)
         size = (small.shape[1], small.shape[0])
         weight = np.asarray(Image.fromarray(heat).resize(size, Image.Resampling.BILINEAR))[..., None]
         colour = colormaps["inferno"](weight[..., 0])[..., :3] * 255
         mixed = small * (1 - 0.6 * weight) + colour * 0.6 * weight
-        path = out / f"{len(written) + 1:04d}_{Path(row['file']).stem}_{row['fold']}.png"
-        while path.exists():
-            path = path.with_stem(path.stem + "_")
-        with atomic(path) as temporary:
+        with atomic(out / f"{number:04d}_{Path(row['file']).stem}_{row['fold']}.png") as temporary:
             Image.fromarray(mixed.round().astype(np.uint8)).save(temporary)
-        written.append(path)
-    return written
