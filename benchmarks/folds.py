@@ -3,6 +3,7 @@
 import common  # noqa: I001  (first: it sets the number of threads)
 
 import argparse
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -66,7 +67,7 @@ def inference(rounds: int) -> None:
             network = models.build("folds", name, SMALLER.get(name, {}), (size, size, 3))
             x = np.zeros((BATCH, size, size, 3), np.float32)
             models.infer(network, x, BATCH)
-            seconds = min(common.cpu_seconds(lambda: models.infer(network, x, BATCH)) for _ in range(rounds))
+            seconds = min(common.cpu_seconds(partial(models.infer, network, x, BATCH)) for _ in range(rounds))
             common.line(f"{name}, {size} pixels", BATCH / seconds, "images/CPU s")
 
 

@@ -34,18 +34,7 @@ def fit(
     x, y = part.features(store, train), part.truth(store, train)
     clock = Clock()
     estimator.fit(x, y)
-    meta = part.model_meta(store.meta) | {
-        "run": run,
-        "task": run["task"],
-        "model": variant["model"],
-        "args": variant["args"],
-        "classes": list(part.CLASSES),
-        "data_source": store.meta["data_source"],
-        "data_fingerprint": store.meta["fingerprint"],
-        "split_hash": store.meta["split_hash"],
-        "citation": store.meta["citation"],
-        "has_probabilities": _has_probabilities(estimator, x),
-    }
+    meta = models.describe(run, variant, part, store.meta) | {"has_probabilities": _has_probabilities(estimator, x)}
     model = models.Estimator(estimator, meta)
     score = float((model.infer(part.features(store, val))["answer"].argmax(1) == part.truth(store, val)).mean())
     spent = clock.read()

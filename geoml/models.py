@@ -68,6 +68,28 @@ def build(task: str, model: str, args: dict[str, Any], input_shape: tuple[int, .
     return registry.load(task, "models", model).build(input_shape, len(part.CLASSES), **args)
 
 
+def describe(run: dict[str, Any], variant: dict[str, Any], part: Any, data: dict[str, Any]) -> dict[str, Any]:
+    """What every model file says: task, run, model, classes and the data it was made from.
+
+    Args:
+        run: ``task``, ``dataset``, ``variant`` and ``seed``.
+        variant: Resolved configuration.
+        part: The task's module, which adds its own.
+        data: Metadata of the prepared set.
+    """
+    return part.model_meta(data) | {
+        "run": run,
+        "task": run["task"],
+        "model": variant["model"],
+        "args": variant["args"],
+        "classes": list(part.CLASSES),
+        "data_source": data["data_source"],
+        "data_fingerprint": data["fingerprint"],
+        "split_hash": data["split_hash"],
+        "citation": data["citation"],
+    }
+
+
 def infer(network: "keras.Model", x: np.ndarray, batch_size: int = 128) -> dict[str, np.ndarray]:
     """Outputs of a network by output name, (n, ...) each, in inference mode.
 

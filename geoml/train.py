@@ -98,18 +98,9 @@ def train(
         log.info("epoch %d/%d  %s", epoch, fit["epochs"], "  ".join(f"{k} {v:.4f}" for k, v in scores.items()))
     for variable, value in zip(network.variables, best, strict=True):
         variable.assign(value)
-    meta = part.model_meta(store.meta) | {
-        "run": run,
-        "task": run["task"],
-        "model": variant["model"],
-        "args": variant["args"],
-        "classes": list(part.CLASSES),
+    meta = models.describe(run, variant, part, store.meta) | {
         "input_shape": list(part.input_shape(store.meta)),
         "outputs": list(network.output_names),
-        "data_source": store.meta["data_source"],
-        "data_fingerprint": store.meta["fingerprint"],
-        "split_hash": store.meta["split_hash"],
-        "citation": store.meta["citation"],
     }
     meta |= part.calibrate(models.Model(network, meta), store)
     models.save(model_path, network, meta)

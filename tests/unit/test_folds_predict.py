@@ -191,6 +191,13 @@ def test_a_second_run_into_the_same_folder_leaves_one_overlay_a_picture(network:
     assert len(list((tmp_path / "out").iterdir())) == 2
 
 
+def test_answers_inside_the_folder_of_pictures_are_not_taken_for_pictures(network: Path, tmp_path: Path):
+    picture = draw(tmp_path / "photos/fold.png")
+    for _ in range(2):
+        run(network, tmp_path / "photos/answers", tmp_path / "photos")
+    assert [row["file"] for row in rows_of(tmp_path / "photos/answers/folds.csv")] == [str(picture)]
+
+
 def test_pictures_of_one_name_and_answer_do_not_overwrite_each_other(network: Path, tmp_path: Path):
     inputs = [draw(tmp_path / name / "fold.png", 7) for name in "abc"]
     run(network, tmp_path / "out", *inputs)

@@ -76,7 +76,7 @@ def make_run(
         "n_test": SIZES["test"],
         "classes": list(CLASSES),
         "scores": {},
-        "model": {"parameters": 1000},
+        "model": {"parameters": None if model == "shallow" else 6571779},
         "training": how | (training or {}),
         "inference": {"per_s": 100.0, "device": "cpu"},
     }
@@ -287,8 +287,9 @@ def test_timing_of_the_other_device_is_taken_over(runs: dict[str, Run], tmp_path
 def test_integers_stay_integers_and_what_was_not_measured_is_empty(rows: list[dict[str, str]]):
     row = one(rows, "resnet9")
     assert (row["n_train"], row["n_test"], row["n_seeds"], row["n_folds"]) == ("300", "60", "1", "1")
-    assert (row["parameters"], row["epochs"], row["infer_images_per_s"]) == ("1000", "3", "100")
-    assert row["accuracy_seed_std"] == "" == one(rows, "randomforestclassifier")["stopped_by"]
+    assert (row["parameters"], row["epochs"], row["infer_images_per_s"]) == ("6571779", "3", "100")
+    forest = one(rows, "randomforestclassifier")
+    assert forest["parameters"] == forest["stopped_by"] == forest["epochs"] == row["accuracy_seed_std"] == ""
     assert not [cell for row in rows for cell in row.values() if cell in ("nan", "None", "NaN", "<NA>")]
 
 

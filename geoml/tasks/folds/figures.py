@@ -168,7 +168,7 @@ def _draw_compare(paths: list[Path], dataset: str, rows: "DataFrame", published:
                           marker="o", linestyle="none", capsize=2, label=f"{learning}, measured")  # fmt: skip
         known = [figures.get(key, np.nan) for key in rows[same].itertuples(index=False, name=None)]
         axes.plot(known, at, "|", color="black", markersize=10, markeredgewidth=1.6, linestyle="none",
-                  label="published, on other images")  # fmt: skip
+                  label="published")  # fmt: skip
         axes.axvline(1 / len(CLASSES), color=GREY, linewidth=0.8)
         words = rows["model"] + np.where(
             rows["learning"] == "shallow", "", ", " + rows["training"] + ", " + rows["colour"]
@@ -177,7 +177,7 @@ def _draw_compare(paths: list[Path], dataset: str, rows: "DataFrame", published:
         axes.set(
             xlabel="test accuracy, 95 % interval over images (line: chance)", xlim=(0.2, 1), ylim=(-0.7, len(at) - 0.3)
         )
-        axes.legend(loc="lower right", fontsize=8)
+        drawing.legend(*axes.get_legend_handles_labels(), loc="outside lower center", ncols=4, fontsize=8)
         n = int(rows["n_test"].iloc[0])
         axes.set_title(
             title(f"Fold shapes, {dataset}", n, rows["data_source"].iloc[0], "test images, none in training set")
