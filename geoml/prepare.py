@@ -75,7 +75,10 @@ def pool(task: str, dataset: str, entry: dict[str, Any], members: list[Path], fo
     stores = [Store(member) for member in members]
     where = f"{task}/{dataset}"
     for store in stores[1:]:
-        if part.model_meta(store.meta) != part.model_meta(stores[0].meta):
+        same = part.model_meta(store.meta) == part.model_meta(stores[0].meta) and set(store.samples) == set(
+            stores[0].samples
+        )
+        if not same:
             raise InputError(
                 where,
                 "members",

@@ -119,8 +119,8 @@ def compare(
 def _parts(runs: list[Run], parts: Parts) -> Iterator[tuple[dict[str, Any], list[Predictions]]]:
     """Labels and predictions of each part, one a seed; those of several folds together."""
     seeds = [[list(parts(run)) for run in folds] for folds in _grouped(runs, lambda run: run.seed).values()]
-    for k, (labels, _) in enumerate(seeds[0][0]):
-        yield labels, [concatenated([fold[k][1] for fold in folds]) for folds in seeds]
+    for labels in {str(labels): labels for fold in seeds[0] for labels, _ in fold}.values():
+        yield labels, [concatenated([p for fold in folds for has, p in fold if has == labels]) for folds in seeds]
 
 
 def cross(runs: list[Run], columns: list[str], task: str) -> "DataFrame":
@@ -151,7 +151,7 @@ def cross(runs: list[Run], columns: list[str], task: str) -> "DataFrame":
                     "n_seeds": len(seeds),
                 }
             )
-    return DataFrame(rows)
+    return DataFrame(rows, columns=None if rows else ["model", "trained_on", "tested_on"])
 
 
 def write(table: "DataFrame", path: str | Path) -> None:

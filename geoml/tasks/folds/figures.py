@@ -120,9 +120,10 @@ def _draw_gallery(path: Path, examples: dict[str, np.ndarray], heading: str) -> 
 
 def _draw_heat(path: Path, examples: dict[str, np.ndarray], heading: str) -> None:
     """Two images of each label: as seen, and where the answer was found."""
-    shown = [i for k in range(len(CLASSES)) for i in np.flatnonzero(examples["truth"] == k)[[1, -2]]]
+    places = [np.flatnonzero(examples["truth"] == k) for k in range(len(CLASSES))]
+    shown = [i for of in places for i in of[np.linspace(0, len(of) - 1, min(2, len(of))).astype(int)]]
     with figure([path], 1.7 * len(shown), 4.1) as drawing:
-        for column, i in zip(drawing.subplots(2, len(shown)).T, shown, strict=True):
+        for column, i in zip(drawing.subplots(2, len(shown), squeeze=False).T, shown, strict=True):
             said = int(examples["probabilities"][i].argmax())
             _show(column[0], examples["images"][i], f"label: {CLASSES[examples['truth'][i]]}")
             _show(column[1], examples["images"][i], f"predicted: {CLASSES[said]}")
@@ -133,7 +134,8 @@ def _draw_heat(path: Path, examples: dict[str, np.ndarray], heading: str) -> Non
 def _draw_planes(path: Path, examples: dict[str, np.ndarray], heading: str) -> None:
     """An image of each class: grey, Gabor response, edges."""
     with figure([path], 5.4, 5.6) as drawing:
-        for k, row in enumerate(drawing.subplots(len(CLASSES), 3)):
+        labels = np.unique(examples["truth"])
+        for k, row in zip(labels, drawing.subplots(len(labels), 3, squeeze=False), strict=True):
             image = examples["images"][np.flatnonzero(examples["truth"] == k)[0]]
             for axes, plane, name in zip(row, planes(pictures.grey(image)), ("grey", "Gabor", "edge"), strict=True):
                 _show(axes, plane, f"{CLASSES[k]}: {name}")
@@ -175,7 +177,7 @@ def _draw_compare(paths: list[Path], dataset: str, rows: "DataFrame", published:
         )
         axes.set_yticks(at, words, fontsize=8)
         axes.set(
-            xlabel="test accuracy, 95 % interval over images (line: chance)", xlim=(0.2, 1), ylim=(-0.7, len(at) - 0.3)
+            xlabel="test accuracy, 95 % interval over images (line: chance)", xlim=(0, 1), ylim=(-0.7, len(at) - 0.3)
         )
         drawing.legend(*axes.get_legend_handles_labels(), loc="outside lower center", ncols=4, fontsize=8)
         n = int(rows["n_test"].iloc[0])

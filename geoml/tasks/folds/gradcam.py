@@ -26,7 +26,6 @@ def maps(network: "keras.Model", images: np.ndarray, classes: np.ndarray | None 
     both = keras.Model(network.input, ends)
     with tf.GradientTape() as tape:
         features, logits = both(images.astype(np.float32), training=False)
-        tape.watch(features)
         chosen = tf.argmax(logits, axis=1) if classes is None else tf.constant(classes, tf.int64)
         scores = tf.gather(logits, chosen, axis=1, batch_dims=1)
     gradients = tape.gradient(scores, features)

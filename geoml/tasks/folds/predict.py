@@ -1,6 +1,7 @@
 """From a user's pictures to hinge shapes: class, probabilities, and where in the picture the answer was found."""
 
 import csv
+import os
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -16,7 +17,8 @@ from geoml.models import Estimator
 from geoml.tasks.folds import CLASSES, pictures, task
 from geoml.tasks.folds.features import extract
 
-_BATCH = 64
+_BATCH = 64  # pictures
+_VIEW = 512  # pixels, longest side of an overlay
 
 
 @dataclass
@@ -52,21 +54,22 @@ def from_model(model: Any, inputs: Sequence[Path], picks: Path | None, out: Path
     """
     if picks is not None:
         raise InputError("--picks", "value", "nothing: pictures need no picks", picks)
-    files = _files(inputs)
+    files = _files(inputs, out)
     table = out if out.suffix == ".csv" else out / "folds.csv"
     rows: list[dict[str, Any]] = []
     overlays = 0
     for start in range(0, len(files), _BATCH):
-        found, images = _read(files[start : start + _BATCH])
+        found, samples, views = _read(model, files[start : start + _BATCH])
         rows += found
         good = [row for row in found if not row["reason"]]
         if not good:
             continue
-        for row, p in zip(good, _probabilities(model, images), strict=True):
+        probabilities = scaled(task.outputs(model, np.stack(samples)), model.meta["temperature"])
+        for row, p in zip(good, probabilities, strict=True):
             answer = {f"p_{name}": f"{value:.4f}" for name, value in zip(CLASSES, p, strict=True)}
             row |= {"fold": CLASSES[int(p.argmax())], **answer, "confidence": f"{p.max():.4f}"}
         if out.suffix != ".csv" and not isinstance(model, Estimator):
-            _draw_overlays(model, good, images, out, overlays)
+            _draw_overlays(model, good, np.stack(samples), views, out, overlays)
             overlays += len(good)
     header = ["file", "fold", *(f"p_{name}" for name in CLASSES), "confidence", "reason", "model"]
     name = "/".join(map(str, model.meta["run"].values()))
@@ -78,12 +81,13 @@ def from_model(model: Any, inputs: Sequence[Path], picks: Path | None, out: Path
     return Summary(dict(Counter(row["fold"] for row in rows if "fold" in row)), unusable, table, overlays)
 
 
-def _files(inputs: Sequence[Path]) -> list[Path]:
-    """Pictures in the order given, those of a folder by name."""
+def _files(inputs: Sequence[Path], out: Path) -> list[Path]:
+    """Pictures in the order given, those of a folder by name; not those that are written into ``out`` within it."""
     found: dict[Path, None] = {}
     for path in map(Path, inputs):
         if path.is_dir():
-            found |= dict.fromkeys(file for file in sorted(path.rglob("*")) if pictures.is_picture(file))
+            files = [file for file in sorted(path.rglob("*")) if pictures.is_picture(file)]
+            found |= dict.fromkeys(file for file in files if out not in file.parents or out in (path, *path.parents))
         elif path.is_file():
             found[path] = None
         else:
@@ -93,44 +97,39 @@ def _files(inputs: Sequence[Path]) -> list[Path]:
     return list(found)
 
 
-def _read(files: list[Path]) -> tuple[list[dict[str, Any]], list[np.ndarray]]:
-    rows, images = [], []
+def _read(model: Any, files: list[Path]) -> tuple[list[dict[str, Any]], list[np.ndarray], list[np.ndarray]]:
+    """Rows, and of each usable picture what the model is asked about and a small view; none is kept at full size."""
+    rows, samples, views = [], [], []
     for file in files:
+        name = os.fsencode(file).decode("utf-8", "replace")
         try:
-            images.append(pictures.read(file))
-            rows.append({"file": str(file), "reason": ""})
+            image = pictures.read(file)
         except pictures.Unusable as error:
-            rows.append({"file": str(file), "reason": str(error)})
-    return rows, images
+            rows.append({"file": name, "reason": str(error)})
+            continue
+        rows.append({"file": name, "reason": ""})
+        views.append(pictures.shrunk(image, _VIEW))
+        if isinstance(model, Estimator):
+            samples.append(np.nan_to_num(extract(pictures.grey(image))))
+        else:
+            samples.append(pictures.resized(image, model.meta["prepare"]["size"]))
+    return rows, samples, views
 
 
-def _probabilities(model: Any, images: list[np.ndarray]) -> np.ndarray:
-    """(n, 3), at the temperature that the validation images asked for."""
-    if isinstance(model, Estimator):
-        samples = np.nan_to_num(np.stack([extract(pictures.grey(image)) for image in images]))
-    else:
-        samples = _network_inputs(model, images)
-    return scaled(task.outputs(model, samples), model.meta["temperature"])
-
-
-def _network_inputs(model: Any, images: list[np.ndarray]) -> np.ndarray:
-    size = model.meta["prepare"]["size"]
-    return np.stack([pictures.resized(image, size) for image in images])
-
-
-def _draw_overlays(model: Any, rows: list[dict[str, Any]], images: list[np.ndarray], out: Path, before: int) -> None:
+def _draw_overlays(
+    model: Any, rows: list[dict[str, Any]], samples: np.ndarray, views: list[np.ndarray], out: Path, before: int
+) -> None:
     """One PNG a picture, numbered on: as given, with the places that made the answer in colour."""
     from matplotlib import colormaps
     from PIL import Image
 
     from geoml.tasks.folds.gradcam import maps
 
-    heats = maps(model.network, _network_inputs(model, images))
-    for number, (row, image, heat) in enumerate(zip(rows, images, heats, strict=True), start=before + 1):
-        small = pictures.shrunk(image, 512)
-        size = (small.shape[1], small.shape[0])
+    heats = maps(model.network, samples)
+    for number, (row, view, heat) in enumerate(zip(rows, views, heats, strict=True), start=before + 1):
+        size = (view.shape[1], view.shape[0])
         weight = np.asarray(Image.fromarray(heat).resize(size, Image.Resampling.BILINEAR))[..., None]
         colour = colormaps["inferno"](weight[..., 0])[..., :3] * 255
-        mixed = small * (1 - 0.6 * weight) + colour * 0.6 * weight
-        with atomic(out / f"{number:04d}_{Path(row['file']).stem}_{row['fold']}.png") as temporary:
+        mixed = view * (1 - 0.6 * weight) + colour * 0.6 * weight
+        with atomic(out / f"{number:04d}_{Path(row['file']).stem[:50]}_{row['fold']}.png") as temporary:
             Image.fromarray(mixed.round().astype(np.uint8)).save(temporary)

@@ -30,11 +30,13 @@ def table(runs: list[Run], columns: list[str], timing: Path | None = None) -> "D
     from pandas import DataFrame, concat
 
     measured = compare(runs, columns, "folds", timing=timing, rate="infer_images_per_s", parts=parts)
-    measured = measured.rename(columns=_in_this_table)
-    what = {run.variant: _what(run) for run in runs}
+    kinds = measured.groupby("dataset")["domain"].transform("nunique")
+    measured = measured[(kinds > 2) | (measured["domain"] == "all")].rename(columns=_in_this_table)
+    what = {(run.whole, run.variant): _what(run) for run in runs}
+    of = list(zip(measured["dataset"], measured["variant"], strict=True))
     for name in ("learning", "model", "training", "colour", "note"):
-        measured[name] = [what[variant][name] for variant in measured["variant"]]
-    without = [not what[variant]["has_probabilities"] for variant in measured["variant"]]
+        measured[name] = [what[key][name] for key in of]
+    without = [not what[key]["has_probabilities"] for key in of]
     for name in measured:
         if name.startswith(_OF_PROBABILITIES):
             measured.loc[without, name] = None
@@ -44,7 +46,7 @@ def table(runs: list[Run], columns: list[str], timing: Path | None = None) -> "D
     beside = measured.loc[as_published, _KEY].reset_index().merge(figures, on=_KEY, how="left").set_index("index")
     shown = [name for name in figures if name not in _KEY]
     measured[shown] = beside[shown].reindex(measured.index)
-    run = set(measured[_KEY].itertuples(index=False, name=None))
+    run = set(measured.loc[as_published, _KEY].itertuples(index=False, name=None))
     rest = figures[[key not in run for key in figures[_KEY].itertuples(index=False, name=None)]]
     rest = rest.assign(dataset="published", duplicates="kept", domain="all", status="not run")
     first = ["dataset", "learning", "model", "training", "colour", "split", "duplicates", "domain", "status"]
@@ -61,12 +63,8 @@ def parts(run: Run) -> Iterator[tuple[dict[str, Any], Predictions]]:
         if (twin != "").any():
             yield {"split": split, "duplicates": "kept", "domain": "all"}, p
         yield {"split": split, "duplicates": "removed", "domain": "all"}, p.take(twin != "1")
-        if len(np.unique(domain)) > 1:
-            for name in np.unique(domain):
-                yield (
-                    {"split": split, "duplicates": "removed", "domain": name},
-                    p.take((twin != "1") & (domain == name)),
-                )
+        for name in np.unique(domain):
+            yield {"split": split, "duplicates": "removed", "domain": name}, p.take((twin != "1") & (domain == name))
 
 
 def _in_this_table(name: str) -> str:
