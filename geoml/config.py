@@ -58,6 +58,9 @@ def resolve(config: dict[str, Any], where: object = "config") -> dict[str, Any]:
             )
         own = task_schema(task)
         given = config["tasks"][task]  # differences are over the task's settings, not over the schema's defaults
+        for name in settings["weights"]:
+            if name in settings["datasets"]:
+                raise InputError(at, f"weights.{name}", "a name that no data set has", repr(name))
         for name, entry in settings["datasets"].items():
             entry["split"] = settings["split"] | given["datasets"][name].get("split", {})
             _check_split(entry, f"{at}.datasets.{name}")

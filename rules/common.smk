@@ -154,10 +154,17 @@ def named_files(wildcards):
 
 
 def folder_state(wildcards):
-    """Sizes and times of what is directly in a user's folder: a new file, or a new one in a sub-folder, changes it."""
+    """Sizes and times of what is directly in a user's folder, and times of the folders in it, three deep.
+
+    A new file in any of these changes it.
+    """
     folder = Path(source_entry(wildcards)["path"]).expanduser()
-    stats = {path.name: path.stat() for path in folder.iterdir()} if folder.is_dir() else {}
-    return {name: [stats[name].st_size, stats[name].st_mtime_ns] for name in sorted(stats)}
+    state = {path.name: [path.stat().st_size, path.stat().st_mtime_ns] for path in folder.glob("*")}
+    inside = [path for path in folder.glob("*") if path.is_dir()]
+    for _ in range(2):
+        inside = [Path(item.path) for path in inside for item in os.scandir(path) if item.is_dir()]
+        state |= {str(path.relative_to(folder)): path.stat().st_mtime_ns for path in inside}
+    return {name: state[name] for name in sorted(state)}
 
 
 def reader_code(wildcards):
@@ -193,14 +200,9 @@ def start_weights(wildcards):
 
 def test_sets(wildcards, kind):
     """Prepared data sets a run is tested on: all of its task; pools and folds are tested on by their own runs only."""
-    datasets = TASKS[wildcards.task]["datasets"]
-    names = [
-        name
-        for name, settings in datasets.items()
-        if name == wildcards.dataset or (settings["source"] != "pool" and "fold" not in settings)
-    ]
-    if "fold" in datasets[wildcards.dataset]:
-        names = [wildcards.dataset]
+    datasets, own = TASKS[wildcards.task]["datasets"], wildcards.dataset
+    others = {name for name, settings in datasets.items() if settings["source"] != "pool" and "fold" not in settings}
+    names = [own] if "fold" in datasets[own] else [name for name in datasets if name in others | {own}]
     return [f"results/data/{wildcards.task}/{name}/{kind}" for name in names]
 
 

@@ -41,7 +41,7 @@ def test_every_configuration_gives_its_runs(config: str, tmp_path: Path):
         for variant in task["variants"].values():
             runs += len(task.get("seeds", [0])) * sum(parts[name] for name in variant.get("datasets", parts))
     found = jobs(snakemake(tmp_path, "-n", "--quiet", "rules", "--configfile", ROOT / "config" / config))
-    assert found["train"] + found.get("fit", 0) == found["evaluate"] == runs
+    assert found.get("train", 0) + found.get("fit", 0) == found["evaluate"] == runs
     assert found["prepare_dataset"] == prepared
 
 
@@ -118,3 +118,20 @@ def test_validating_the_published_scale_says_where_missing_data_are_to_be_had():
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, text=True, capture_output=True)
     assert done.returncode == 2
     assert "/data/instance: path: expected a folder" in done.stderr and "Instance_events_counts" in done.stderr
+
+
+def test_a_new_picture_deep_in_a_folder_of_the_users_is_seen(tmp_path: Path):
+    for split in ("TRAIN", "VAL", "TEST"):
+        (tmp_path / "photos" / split / "box").mkdir(parents=True)
+    config = tmp_path / "mine.yaml"
+    task = {
+        "datasets": {"mine": {"source": "path", "path": str(tmp_path / "photos"), "reader": "images"}},
+        "variants": {"forest": {"model": "shallow"}},
+    }
+    config.write_text(yaml.safe_dump({"tasks": {"folds": task}}))
+    target = ("data/folds/mine/linked.json", "--cores", 1, "--configfile", config)
+    (tmp_path / "photos/TRAIN/box/a.png").touch()
+    snakemake(tmp_path, *target)
+    assert "Nothing to be done" in snakemake(tmp_path, "-n", *target)
+    (tmp_path / "photos/TRAIN/box/b.png").touch()
+    assert jobs(snakemake(tmp_path, "-n", *target)) == {"link_dataset": 1, "total": 1}
