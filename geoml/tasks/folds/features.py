@@ -122,6 +122,8 @@ def haralick(plane: np.ndarray) -> np.ndarray:
     Returns:
         (13,) float64.
     """
+    # Ours: scikit-image lacks half of them and takes ten times as long, and mahotas makes the matrix only as large as
+    # the brightest pixel, which changes h_10.
     pairs = (
         (plane[:, :-1], plane[:, 1:]),
         (plane[1:, :-1], plane[:-1, 1:]),
