@@ -5,7 +5,7 @@ import json
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from zipfile import BadZipFile
+from zipfile import BadZipFile, ZipFile
 
 import numpy as np
 
@@ -305,11 +305,15 @@ def _key(run: dict[str, Any], variant: dict[str, Any], fingerprint: str, init_fr
 
 
 def _keep(path: Path, key: str, network: "keras.Model", best: list[np.ndarray], state: State) -> None:
-    arrays = {f"variable_{i}": v.numpy() for i, v in enumerate(network.variables)}
-    arrays |= {f"optimizer_{i}": v.numpy() for i, v in enumerate(network.optimizer.variables)}
-    arrays |= {f"best_{i}": v for i, v in enumerate(best)}
-    with atomic(path) as temporary:
-        np.savez(temporary, key=key, state=json.dumps(vars(state)), **arrays)
+    """Write the checkpoint, one array in memory at a time: a large network has four times its size here."""
+    arrays: list[tuple[str, Any]] = [("key", key), ("state", json.dumps(vars(state)))]
+    arrays += [(f"variable_{i}", v) for i, v in enumerate(network.variables)]
+    arrays += [(f"optimizer_{i}", v) for i, v in enumerate(network.optimizer.variables)]
+    arrays += [(f"best_{i}", v) for i, v in enumerate(best)]
+    with atomic(path) as temporary, ZipFile(temporary, "w") as archive:
+        for name, value in arrays:
+            with archive.open(f"{name}.npy", "w", force_zip64=True) as file:
+                np.lib.format.write_array(file, np.asarray(value), allow_pickle=False)
 
 
 def _resume(path: Path, key: str, network: "keras.Model") -> tuple[State, list[np.ndarray]]:

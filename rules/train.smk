@@ -21,7 +21,7 @@ rule train:
     conda:
         "../environment.yml"
     resources:
-        mem_mb=more_each_try(4000),
+        mem_mb=more_each_try(8000),
         runtime=more_each_try(240),
         gpu=gpus(DEVICE),
     params:
@@ -75,7 +75,7 @@ rule time_training:
     conda:
         "../environment.yml"
     resources:
-        mem_mb=more_each_try(4000),
+        mem_mb=more_each_try(8000),
         runtime=more_each_try(30),
         gpu=lambda wildcards: gpus(wildcards.device),
     params:

@@ -8,12 +8,12 @@ import numpy as np
 from geoml.plotting import (
     COLOURS,
     GREY,
+    MARKERS,
     colour,
     draw_calibration,
     draw_confusion,
     draw_history,
     figure,
-    marker,
     title,
 )
 from geoml.tasks.folds import CLASSES, pictures
@@ -189,15 +189,16 @@ def _draw_compare(paths: list[Path], dataset: str, rows: "DataFrame", published:
 def _draw_learning_curve(paths: list[Path], dataset: str, curves: list["DataFrame"]) -> None:
     with figure(paths, 6, 3.8) as drawing:
         axes = drawing.subplots()
-        for part in curves:
-            name = str(part["model"].iloc[0])
+        for part, hue, mark in zip(curves, COLOURS, MARKERS, strict=False):
             value, low, high = (part[f"accuracy{end}"].to_numpy(float) for end in ("", "_ci_low", "_ci_high"))
-            axes.errorbar(part["n_train"], value, np.maximum([value - low, high - value], 0), color=colour(name),
-                          marker=marker(name), capsize=2, label=name)  # fmt: skip
+            axes.errorbar(part["n_train"], value, np.maximum([value - low, high - value], 0), color=hue, marker=mark,
+                          capsize=2, label=str(part["model"].iloc[0]))  # fmt: skip
         axes.set_xscale("log")
+        sizes = sorted({int(n) for part in curves for n in part["n_train"]})
+        axes.set_xticks(sizes, [f"{n:,}" for n in sizes])
+        axes.minorticks_off()
         axes.axhline(1 / len(CLASSES), color=GREY, linewidth=0.8)
         axes.set(xlabel="training images", ylabel="test accuracy, 95 % interval (line: chance)")
         axes.legend(fontsize=8)
-        first = curves[0]
-        axes.set_title(title(f"More images, {dataset}", int(first["n_test"].iloc[0]), first["data_source"].iloc[0],
-                             "test images"))  # fmt: skip
+        n, source = int(curves[0]["n_test"].iloc[0]), curves[0]["data_source"].iloc[0]
+        axes.set_title(title(f"More images, {dataset}", n, source, "test images"))
