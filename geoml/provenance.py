@@ -11,7 +11,10 @@ from typing import Any
 
 from geoml import __version__
 
-_PACKAGES = ("tensorflow", "keras", "keras-self-attention", "numpy", "scipy", "h5py", "pandas", "obspy", "snakemake")
+_PACKAGES = (
+    "tensorflow", "keras", "keras-self-attention", "scikit-learn", "lightgbm", "xgboost-cpu", "numpy", "scipy", "h5py",
+    "pandas", "pillow", "obspy", "snakemake",
+)  # fmt: skip
 
 
 def versions() -> dict[str, str]:

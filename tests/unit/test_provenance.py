@@ -28,9 +28,8 @@ def test_time_and_memory():
     read = clock.read()
     assert read["wall_s"] >= 0.02 and read["cpu_s"] >= 0
     before = provenance.peak_memory_mb()
-    held = bytearray(300_000_000)
-    held[::4096] = b"x" * len(held[::4096])
-    assert provenance.peak_memory_mb() > max(before, 300)
+    held = b"x" * 300_000_000
+    assert provenance.peak_memory_mb() >= max(before, len(held) / 1e6)  # other tests may have needed more before
 
 
 def logged(tmp_path: Path, body: str) -> tuple[subprocess.CompletedProcess[str], str]:
