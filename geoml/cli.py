@@ -7,7 +7,6 @@ import argparse
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 from geoml import __version__, registry
 from geoml.errors import InputError
@@ -94,11 +93,10 @@ def _train(options: argparse.Namespace) -> None:
 def _predict(options: argparse.Namespace) -> None:
     from geoml.predict import best_model, predict
 
-    more: dict[str, Any] = {"reversals": options.reversals} if options.reversals else {}
     if not (model := options.model):
         model = best_model(options.task)
         print(f"using {model}, the best on its own validation data")
-    print(predict(options.task, options.inputs, options.out, model, picks=options.picks, **more))
+    print(predict(options.task, options.inputs, options.out, model, picks=options.picks, reversals=options.reversals))
 
 
 def _validate(options: argparse.Namespace) -> None:

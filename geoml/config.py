@@ -151,7 +151,8 @@ def _check_split(entry: dict[str, Any], at: str) -> None:
         raise InputError(at, "split.duplicates", "keep only with by: official", f"by: {split['by']}",
                          "Elsewhere an identical sample would be in two sets.")  # fmt: skip
     if "fold" in entry and split["by"] in ("official", "time"):
-        raise InputError(at, "split.by", "a column, with folds", split["by"])
+        raise InputError(at, "split.by", "a column such as group, with folds", split["by"],
+                         "Give the data set `split: {by: group, duplicates: drop}`.")  # fmt: skip
 
 
 def _follow(schema: dict[str, Any], root: dict[str, Any]) -> dict[str, Any]:

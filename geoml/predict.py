@@ -1,6 +1,7 @@
 """A trained model on a user's own files."""
 
 from collections.abc import Sequence
+from inspect import signature
 from pathlib import Path
 from typing import Any
 
@@ -9,9 +10,7 @@ from geoml.errors import InputError
 from geoml.files import read_json
 
 
-def predict(
-    task: str, inputs: Sequence[Path], out: Path, model: Path, *, picks: Path | None = None, **settings: Any
-) -> Any:
+def predict(task: str, inputs: Sequence[Path], out: Path, model: Path, **settings: Any) -> Any:
     """Answer for a user's files what the task asks, with a model of ours; what comes out is the task's to say.
 
     Args:
@@ -19,8 +18,7 @@ def predict(
         inputs: Files or folders.
         out: A file, or a folder where there are several outputs.
         model: Model file.
-        picks: Where in the files to look, where the task needs to be told.
-        settings: More of the task's own arguments, such as ``reversals``.
+        settings: The task's own arguments, such as ``picks``; None is not given.
 
     Returns:
         The task's summary; ``str()`` of it is for the user.
@@ -30,9 +28,13 @@ def predict(
     meta = models.read_meta(model)
     if meta["task"] != task:
         raise InputError(model, "task", task, meta["task"])
+    answer = registry.load_task(task, "predict").from_model
+    given = {name: value for name, value in settings.items() if value is not None}
+    for name in given.keys() - signature(answer).parameters.keys():
+        raise InputError(f"--{name}", "option", f"nothing: the task {task} does not use it", given[name])
     if model.suffix == ".keras":
         use_device("cpu")
-    return registry.load_task(task, "predict").from_model(models.load(model), inputs, picks, out, **settings)
+    return answer(models.load(model), inputs, out, **given)
 
 
 def best_model(task: str, folder: Path = Path("results/models")) -> Path:

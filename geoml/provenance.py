@@ -4,6 +4,7 @@ import platform
 import resource
 import sys
 import time
+from contextlib import suppress
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -40,6 +41,9 @@ def cpu_name() -> str:
 
 def peak_memory_mb() -> float:
     """Largest resident memory of this process so far, MB."""
+    with suppress(OSError):  # Linux; what getrusage says begins with the size of the process that started this one
+        line = next(line for line in Path("/proc/self/status").read_text().splitlines() if line.startswith("VmHWM"))
+        return round(int(line.split()[1]) / 1e3, 1)
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return round(peak / (1e6 if sys.platform == "darwin" else 1e3), 1)
 

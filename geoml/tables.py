@@ -100,7 +100,7 @@ def compare(
         blocks: dict[str, list[tuple[dict[str, Any], np.ndarray]]] = {}
         first: dict[str, Predictions] = {}
         for variant, of_variant in _grouped(of_dataset, lambda run: run.variant).items():
-            cost = _cost(of_variant, None if timing is None else Path(timing) / task / dataset / variant, rate)
+            cost = _cost(of_variant, None if timing is None else Path(timing) / task, rate)
             figure = figures.get((dataset, variant), {})
             for labels, predictions in _parts(of_variant, parts):
                 key = str(labels)
@@ -221,7 +221,7 @@ def _no_difference(name: str) -> dict[str, None]:
 
 
 def _cost(seeds: list[Run], timing: Path | None, rate: str) -> dict[str, Any]:
-    """Size, training time by device and prediction rate; a mean over the seeds that have it, None where none has."""
+    """Size, training time by device and prediction rate; a mean over the runs that have it, None where none has."""
     stopped = sorted({run.get("training", "stopped_by") for run in seeds} - {None})
     row = {
         "parameters": seeds[0].get("model", "parameters"),
@@ -231,10 +231,11 @@ def _cost(seeds: list[Run], timing: Path | None, rate: str) -> dict[str, Any]:
     for device in ("cpu", "gpu"):
         trained = (run.get("training", "wall_s") for run in seeds if run.get("training", "device") == device)
         seconds, basis = _mean(trained), "measured"
-        file = None if timing is None else timing / f"{device}.json"
-        if seconds is None and file is not None and file.exists():
-            content = read_json(file)
-            seconds, basis = content.get("total_s"), content.get("basis")
+        if seconds is None and timing is not None:
+            files = {timing / run.dataset / run.variant / f"{device}.json" for run in seeds}
+            timed = [read_json(file) for file in sorted(files) if file.exists()]
+            seconds = _mean(content.get("total_s") for content in timed)
+            basis = timed[0].get("basis") if timed else basis
         row |= {f"train_{device}_s": seconds, f"train_{device}_basis": None if seconds is None else basis}
     devices = sorted({run.get("inference", "device") for run in seeds} - {None})
     return row | {

@@ -122,6 +122,26 @@ def fit_settings(**changes: Any) -> dict[str, Any]:
     return {key: part["default"] for key, part in schema["$defs"]["fit"]["properties"].items()} | changes
 
 
+def write_published_weights(path: Path, backbone: Any, wider: str = "") -> dict[str, np.ndarray]:
+    """A file in the layout of Keras' published weights; values drawn, one layer's last axis longer by one."""
+    import h5py
+
+    rng = np.random.default_rng(1)
+    values = {}
+    with h5py.File(path, "w") as file:
+        file.attrs["layer_names"] = [layer.name.encode() for layer in backbone.layers]
+        file.attrs["keras_version"], file.attrs["backend"] = b"2.1.5", b"tensorflow"
+        for layer in backbone.layers:
+            group = file.create_group(layer.name)
+            names = [f"{layer.name}/{weight.name}:0" for weight in layer.weights]
+            group.attrs["weight_names"] = [name.encode() for name in names]
+            for name, weight in zip(names, layer.weights, strict=True):
+                shape = (*weight.shape[:-1], weight.shape[-1] + (layer.name == wider))
+                values[name] = rng.uniform(0.5, 1, shape).astype(np.float32)
+                group[name] = values[name]
+    return values
+
+
 @pytest.fixture(scope="session")
 def keras_on_cpu() -> Any:
     """Keras, started once for the whole session as the workflow starts it."""

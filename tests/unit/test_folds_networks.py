@@ -5,9 +5,9 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-import h5py
 import numpy as np
 import pytest
+from conftest import write_published_weights
 
 from geoml import models, registry
 
@@ -181,27 +181,9 @@ def test_averages_of_batch_normalisation_follow_quickly(build: Callable[[str], A
     assert momenta and set(momenta) == {0.9}
 
 
-def write_imagenet_layout(path: Path, backbone: Any, wider: str = "") -> dict[str, np.ndarray]:
-    """A file in the layout of Keras' published weights; values drawn, one layer's last axis longer by one."""
-    rng = np.random.default_rng(1)
-    values = {}
-    with h5py.File(path, "w") as file:
-        file.attrs["layer_names"] = [layer.name.encode() for layer in backbone.layers]
-        file.attrs["keras_version"], file.attrs["backend"] = b"2.1.5", b"tensorflow"
-        for layer in backbone.layers:
-            group = file.create_group(layer.name)
-            names = [f"{layer.name}/{weight.name}:0" for weight in layer.weights]
-            group.attrs["weight_names"] = [name.encode() for name in names]
-            for name, weight in zip(names, layer.weights, strict=True):
-                shape = (*weight.shape[:-1], weight.shape[-1] + (layer.name == wider))
-                values[name] = rng.uniform(0.5, 1, shape).astype(np.float32)
-                group[name] = values[name]
-    return values
-
-
 def test_imagenet_weights_of_keras_go_into_the_backbone(build: Callable[[str], Any], tmp_path: Path):
     backbone = build("resnet50").get_layer("backbone")
-    values = write_imagenet_layout(tmp_path / "notop.h5", backbone)
+    values = write_published_weights(tmp_path / "notop.h5", backbone)
     backbone.load_weights(tmp_path / "notop.h5")
     for layer in backbone.layers:
         assert all(np.array_equal(w.numpy(), values[f"{layer.name}/{w.name}:0"]) for w in layer.weights)
@@ -209,13 +191,13 @@ def test_imagenet_weights_of_keras_go_into_the_backbone(build: Callable[[str], A
 
 def test_weights_of_another_shape_are_refused(build: Callable[[str], Any], tmp_path: Path):
     backbone = build("resnet50").get_layer("backbone")
-    write_imagenet_layout(tmp_path / "other.h5", backbone, wider="conv5_block3_3_conv")
+    write_published_weights(tmp_path / "other.h5", backbone, wider="conv5_block3_3_conv")
     with pytest.raises(ValueError, match="Shape mismatch"):
         backbone.load_weights(tmp_path / "other.h5")
 
 
 def test_weights_of_another_depth_are_refused(build: Callable[[str], Any], tmp_path: Path):
-    write_imagenet_layout(tmp_path / "deeper.h5", build("resnet101").get_layer("backbone"))
+    write_published_weights(tmp_path / "deeper.h5", build("resnet101").get_layer("backbone"))
     with pytest.raises(ValueError, match="Layer count mismatch"):
         build("resnet50").get_layer("backbone").load_weights(tmp_path / "deeper.h5")
 

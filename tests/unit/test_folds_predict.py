@@ -251,9 +251,10 @@ def test_nothing_to_read_is_an_error(estimator: Path, tmp_path: Path):
     assert not (tmp_path / "out").exists()
 
 
-def test_picks_are_refused(estimator: Path, photos: Path, tmp_path: Path):
-    with pytest.raises(InputError, match=r"--picks.*pictures need no picks"):
-        predict("folds", [photos], tmp_path / "out", estimator, picks=tmp_path / "picks.csv")
+@pytest.mark.parametrize("option", ["picks", "reversals"])
+def test_options_of_other_tasks_are_refused(option: str, estimator: Path, photos: Path, tmp_path: Path):
+    with pytest.raises(InputError, match=rf"--{option}: .*the task folds does not use it"):
+        predict("folds", [photos], tmp_path / "out", estimator, **{option: tmp_path / "table.csv"})
 
 
 def test_a_model_of_another_task_is_refused(photos: Path, tmp_path: Path):

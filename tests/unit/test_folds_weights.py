@@ -9,6 +9,7 @@ from typing import Any
 import h5py
 import numpy as np
 import pytest
+from conftest import write_published_weights
 
 from geoml import models, sources
 from geoml.errors import InputError
@@ -36,29 +37,12 @@ def build(keras_on_cpu: Any) -> Callable[..., Any]:
     return one
 
 
-def write_published(path: Path, backbone: Any) -> dict[str, np.ndarray]:
-    """A file in the layout in which Keras publishes weights, values drawn."""
-    rng = np.random.default_rng(1)
-    values = {}
-    with h5py.File(path, "w") as file:
-        file.attrs["layer_names"] = [layer.name.encode() for layer in backbone.layers]
-        file.attrs["keras_version"], file.attrs["backend"] = b"2.1.5", b"tensorflow"
-        for layer in backbone.layers:
-            group = file.create_group(layer.name)
-            names = [f"{layer.name}/{weight.name}:0" for weight in layer.weights]
-            group.attrs["weight_names"] = [name.encode() for name in names]
-            for name, weight in zip(names, layer.weights, strict=True):
-                values[name] = rng.uniform(0.5, 1, weight.shape).astype(np.float32)
-                group[name] = values[name]
-    return values
-
-
 # Into the network
 
 
 def test_published_weights_go_into_the_backbone_and_nowhere_else(build: Callable[..., Any], tmp_path: Path):
     path, network = tmp_path / "notop.h5", build()
-    values = write_published(path, build(4).get_layer("backbone"))
+    values = write_published_weights(path, build(4).get_layer("backbone"))
     before = network.get_layer("logits").get_weights()
     found = start_from(network, path)
     for layer in network.get_layer("backbone").layers:
@@ -73,7 +57,7 @@ def test_published_weights_go_into_the_backbone_and_nowhere_else(build: Callable
 
 def test_the_answers_change_with_the_backbone(build: Callable[..., Any], tmp_path: Path):
     network = build()
-    write_published(tmp_path / "notop.h5", network.get_layer("backbone"))
+    write_published_weights(tmp_path / "notop.h5", network.get_layer("backbone"))
     x = np.random.default_rng(0).uniform(0, 1, (2, 8, 8, 3)).astype(np.float32)
     before = np.asarray(network(x))
     start_from(network, tmp_path / "notop.h5")
@@ -88,20 +72,20 @@ def refused(network: Any, path: Path, match: str) -> None:
 
 
 def test_weights_of_another_shape_are_refused(build: Callable[..., Any], tmp_path: Path):
-    write_published(tmp_path / "wider.h5", build(filters=5).get_layer("backbone"))
+    write_published_weights(tmp_path / "wider.h5", build(filters=5).get_layer("backbone"))
     refused(build(), tmp_path / "wider.h5", "the weights of the backbone of tiny.*conv1_conv")
 
 
 def test_weights_of_another_number_of_layers_are_refused(build: Callable[..., Any], keras_on_cpu: Any, tmp_path: Path):
     inner = build().get_layer("backbone")
-    write_published(tmp_path / "short.h5", keras_on_cpu.Model(inner.input, inner.get_layer("conv1_bn").output))
+    write_published_weights(tmp_path / "short.h5", keras_on_cpu.Model(inner.input, inner.get_layer("conv1_bn").output))
     refused(build(), tmp_path / "short.h5", r"the weights of the backbone of tiny.*(2 saved layers|3 layers)")
 
 
 @pytest.mark.parametrize("kept", [0, 100, 3000])
 def test_a_damaged_file_is_refused(build: Callable[..., Any], tmp_path: Path, kept: int):
     network = build()
-    write_published(tmp_path / "whole.h5", network.get_layer("backbone"))
+    write_published_weights(tmp_path / "whole.h5", network.get_layer("backbone"))
     (tmp_path / "cut.h5").write_bytes((tmp_path / "whole.h5").read_bytes()[:kept])
     refused(network, tmp_path / "cut.h5", "the weights of the backbone of tiny")
 
@@ -116,7 +100,7 @@ def test_a_file_that_is_something_else_is_refused(build: Callable[..., Any], tmp
 
 def test_a_file_with_a_layer_missing_is_refused(build: Callable[..., Any], tmp_path: Path):
     network = build()
-    write_published(tmp_path / "gap.h5", network.get_layer("backbone"))
+    write_published_weights(tmp_path / "gap.h5", network.get_layer("backbone"))
     with h5py.File(tmp_path / "gap.h5", "a") as file:
         del file["conv2_conv"]
     refused(network, tmp_path / "gap.h5", "the weights of the backbone of tiny")
@@ -127,7 +111,7 @@ def test_a_missing_file_is_said_to_be_missing(build: Callable[..., Any], tmp_pat
 
 
 def test_a_network_without_a_backbone_is_refused(build: Callable[..., Any], tmp_path: Path):
-    write_published(tmp_path / "notop.h5", build().get_layer("backbone"))
+    write_published_weights(tmp_path / "notop.h5", build().get_layer("backbone"))
     refused(build(backbone="body"), tmp_path / "notop.h5", "a network with a published backbone, got tiny")
 
 
@@ -207,7 +191,7 @@ def test_a_marker_that_is_missing_is_an_error(tmp_path: Path):
 
 def test_what_is_fetched_goes_into_the_backbone(build: Callable[..., Any], tmp_path: Path):
     network = build()
-    values = write_published(tmp_path / "web.h5", network.get_layer("backbone"))
+    values = write_published_weights(tmp_path / "web.h5", network.get_layer("backbone"))
     md5 = hashlib.md5((tmp_path / "web.h5").read_bytes()).hexdigest()
     sources.fetch(entry(tmp_path / "web.h5", md5=md5), tmp_path / "imagenet/fetched.json")
     found = sources.weights_file([str(tmp_path / "imagenet/fetched.json")])

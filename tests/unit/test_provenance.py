@@ -27,9 +27,13 @@ def test_time_and_memory():
     time.sleep(0.02)
     read = clock.read()
     assert read["wall_s"] >= 0.02 and read["cpu_s"] >= 0
-    before = provenance.peak_memory_mb()
-    held = b"x" * 300_000_000
-    assert provenance.peak_memory_mb() >= max(before, len(held) / 1e6)  # other tests may have needed more before
+
+
+def test_peak_memory_is_that_of_the_process_alone():
+    held = b"x" * 400_000_000
+    code = "from geoml.provenance import peak_memory_mb as peak; a = peak(); b = b'x' * 300_000_000; print(a, peak())"
+    before, after = map(float, subprocess.check_output([sys.executable, "-c", code]).split())
+    assert len(held) and 5 < before < 200 and 285 < after - before < 350
 
 
 def logged(tmp_path: Path, body: str) -> tuple[subprocess.CompletedProcess[str], str]:

@@ -104,6 +104,20 @@ def test_published_figures_stand_beside_the_measured(runs, tmp_path) -> None:
     assert ins["published_strict_ud_accuracy"] == "0.885"
 
 
+def test_timings_of_folds_are_found_under_their_names(tmp_path) -> None:
+    fold = {"training": {"device": "cpu", "wall_s": 8.0}}
+    runs = [
+        make_run(tmp_path, name, "cnn_ross", 0, 1.0, fold={"of": "scsn", "fold": k, "folds": 2}, **fold)
+        for k, name in enumerate(("scsn", "ins"))
+    ]
+    for seconds, name in ((60, "scsn"), (80, "ins")):
+        folder = tmp_path / "timing" / "polarity" / name / "cnn_ross"
+        write_json(folder / "gpu.json", {"total_s": seconds, "basis": "extrapolated"})
+    row = rows_of(polarity_compare.table(runs, COLUMNS, tmp_path / "timing"), tmp_path)[0]
+    assert (row["dataset"], row["n_folds"], row["train_cpu_s"]) == ("scsn", "2", "8")
+    assert (row["train_gpu_s"], row["train_gpu_basis"]) == ("70", "extrapolated")
+
+
 def test_timing_fills_in_what_no_run_measured(runs, tmp_path) -> None:
     folder = tmp_path / "timing" / "polarity" / "scsn" / "cnn_ross"
     write_json(folder / "gpu.json", {"total_s": 3.5, "basis": "extrapolated"})

@@ -40,20 +40,17 @@ class Summary:
         return "\n".join(lines)
 
 
-def from_model(model: Any, inputs: Sequence[Path], picks: Path | None, out: Path) -> Summary:
+def from_model(model: Any, inputs: Sequence[Path], out: Path) -> Summary:
     """Answer for every picture, and write ``folds.csv``; into a folder also a Grad-CAM overlay of each (networks).
 
     Args:
         model: As loaded by :func:`geoml.models.load`.
         inputs: Pictures, or folders, searched to the bottom.
-        picks: Not used by this task: it must be None.
         out: A ``.csv`` file, or a folder.
 
     Raises:
         InputError: nothing to read. A single bad picture is a row with a reason.
     """
-    if picks is not None:
-        raise InputError("--picks", "value", "nothing: pictures need no picks", picks)
     files = _files(inputs, out)
     table = out if out.suffix == ".csv" else out / "folds.csv"
     rows: list[dict[str, Any]] = []

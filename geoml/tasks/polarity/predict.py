@@ -71,12 +71,12 @@ class _Cut:
 
 
 def from_model(
-    model: "Model", inputs: Sequence[Path], picks_path: Path | None, out: Path, *, reversals: Path | None = None
+    model: "Model", inputs: Sequence[Path], out: Path, *, picks: Path | None = None, reversals: Path | None = None
 ) -> Summary:
     """:func:`predict` with a model of ours, which knows its preprocessing and its threshold."""
     return predict(
         inputs,
-        picks_path,
+        picks,
         out,
         probabilities=lambda samples: task.outputs(model, samples),
         settings=model.meta["prepare"],
