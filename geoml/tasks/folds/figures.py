@@ -61,7 +61,9 @@ def draw_run(
     if "heat" in examples:
         _draw_heat(folder / "gradcam.png", examples, title(f"Grad-CAM of {name}", None, source))
     else:
-        _draw_planes(folder / "features.png", examples, title("What the 48 features are taken from", None, source))
+        size = examples["images"].shape[1]
+        text = f"Grey, Gabor and edge image, here of {size} x {size} pixels;\nthe features are taken from the whole picture"
+        _draw_planes(folder / "features.png", examples, title(text, None, source))
 
 
 def draw_task(folder: Path, tables: dict[str, "DataFrame"]) -> None:
