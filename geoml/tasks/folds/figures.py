@@ -62,7 +62,7 @@ def draw_run(
         _draw_heat(folder / "gradcam.png", examples, title(f"Grad-CAM of {name}", None, source))
     else:
         size = examples["images"].shape[1]
-        text = f"Grey, Gabor and edge image, here of {size} x {size} pixels;\nthe features are taken from the whole picture"
+        text = f"Grey, Gabor and edge image, here of {size} x {size} pixels;\nthe features are of the whole picture"
         _draw_planes(folder / "features.png", examples, title(text, None, source))
 
 
