@@ -40,6 +40,11 @@ def text() -> str:
         lines += [f"## {title}", "", *table(root["$defs"][name], root)]
     for task in registry.tasks():
         for name, schema in task_schema(task).items():
+            if name == "usual":
+                lines += [f"## Usual for the task `{task}`", "", "Where a configuration says nothing else:", ""]
+                lines += [f"- `{key}: {json.dumps(value)}`".replace('"', "") for key, value in schema.items()] + [""]
+            if name in ("usual", "params"):
+                continue
             lines += [f"## `{name}` of the task `{task}`", "", *table(schema, {"$defs": {}})]
     return "\n".join(lines)
 

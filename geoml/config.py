@@ -15,6 +15,7 @@ from geoml.errors import InputError
 
 _SCHEMA = Path(__file__).parents[1] / "config" / "schemas" / "config.schema.json"
 _NEEDS = {"synthetic": "rows", "path": "path", "url": "files", "pool": "members"}
+_OF_FILES = ("source", "reader", "rows", "seed", "generate", "path", "files")
 
 
 def read(path: str | Path) -> dict[str, Any]:
@@ -48,15 +49,19 @@ def resolve(config: dict[str, Any], where: object = "config") -> dict[str, Any]:
     """
     schema = json.loads(_SCHEMA.read_text(encoding="utf-8"))
     _validate(config, schema, where)
-    config = {**config, "tasks": {task: _unfolded(settings) for task, settings in config["tasks"].items()}}
-    resolved = with_defaults(config, schema, schema)
-    for task, settings in resolved["tasks"].items():
-        at = f"{where}: tasks.{task}"
+    for task in config["tasks"]:
         if task not in registry.tasks():
             raise InputError(
                 where, f"tasks.{task}", "a known task", repr(task), registry.closest(task, registry.tasks())
             )
-        own = task_schema(task)
+    expanded = {
+        task: _unfolded(_with_params(task, _with_files(_usual(task, settings), f"{where}: tasks.{task}"), schema))
+        for task, settings in config["tasks"].items()
+    }
+    config = {**config, "tasks": expanded}
+    resolved = with_defaults(config, schema, schema)
+    for task, settings in resolved["tasks"].items():
+        at, own = f"{where}: tasks.{task}", task_schema(task)
         given = config["tasks"][task]  # differences are over the task's settings, not over the schema's defaults
         for name in settings["weights"]:
             if name in settings["datasets"]:
@@ -78,7 +83,11 @@ def resolve(config: dict[str, Any], where: object = "config") -> dict[str, Any]:
 
 @cache
 def task_schema(task: str) -> dict[str, Any]:
-    """Schemas of what is a task's own: ``prepare``, ``augment``, and ``generate`` if synthetic data have settings."""
+    """What is a task's own: schemas of ``prepare``, ``augment`` and, if synthetic data have settings, ``generate``.
+
+    Under ``usual`` the settings of the task that differ from the general defaults; under ``params`` what the keys of
+    the original's parameter file are called here, null for a key without effect.
+    """
     return json.loads((Path(__file__).parent / "tasks" / task / "schema.json").read_text(encoding="utf-8"))
 
 
@@ -122,12 +131,80 @@ def trains(task: str, variant: dict[str, Any]) -> bool:
     return registry.maker(task, variant["model"]) == "build"
 
 
+def _usual(task: str, settings: dict[str, Any]) -> dict[str, Any]:
+    """A task's settings with what is usual for the task where they say nothing."""
+    usual = task_schema(task).get("usual", {})
+    return settings | {
+        key: value | settings.get(key, {}) if isinstance(value, dict) else settings.get(key, value)
+        for key, value in usual.items()
+    }
+
+
+def _with_files(settings: dict[str, Any], at: str) -> dict[str, Any]:
+    """A task's settings in which every ``same_files_as`` entry has the source of the named one, as ``files_of``."""
+    datasets = {}
+    for name, entry in settings["datasets"].items():
+        if "same_files_as" not in entry:
+            if "source" not in entry:
+                raise InputError(f"{at}.datasets.{name}", "source", "this key, or same_files_as", ", ".join(entry))
+            datasets[name] = entry
+            continue
+        other = entry["same_files_as"]
+        for key in _OF_FILES:
+            if key in entry:
+                raise InputError(f"{at}.datasets.{name}", key, f"nothing: it is that of {other}", repr(entry[key]))
+        known = [n for n, e in settings["datasets"].items() if e.get("source", "pool") != "pool"]
+        if other not in known:
+            raise InputError(
+                f"{at}.datasets.{name}", "same_files_as", "a data set with files of its own", repr(other),
+                registry.closest(other, known),
+            )  # fmt: skip
+        files = {"reader": other} | {k: v for k, v in settings["datasets"][other].items() if k in _OF_FILES}
+        datasets[name] = files | {k: v for k, v in entry.items() if k != "same_files_as"} | {"files_of": other}
+    return settings | {"datasets": datasets}
+
+
+def _with_params(task: str, settings: dict[str, Any], schema: dict[str, Any]) -> dict[str, Any]:
+    """A task's settings in which the variants have what their parameter files say; their own settings go before."""
+    variants = {}
+    for name, variant in settings["variants"].items():
+        if "params" in variant:
+            said = _params(task, Path(variant["params"]), schema)
+            variant = {k: v for k, v in variant.items() if k != "params"}
+            variant |= {part: said[part] | variant.get(part, {}) for part in said}
+        variants[name] = variant
+    return settings | {"variants": variants}
+
+
+def _params(task: str, path: Path, schema: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    """``fit`` and ``args`` of a parameter file of the original (JSON), each key under our name."""
+    ours = task_schema(task).get("params", {})
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise InputError(path, "params", "a parameter file", error.strerror) from None
+    except ValueError as error:
+        raise InputError(path, "content", "JSON", error) from None
+    if not isinstance(content, dict):
+        raise InputError(path, "content", "an object of parameters", type(content).__name__)
+    said: dict[str, dict[str, Any]] = {"fit": {}, "args": {}}
+    for key, value in content.items():
+        if key not in ours:
+            hint = registry.closest(key, ours)
+            raise InputError(path, key, f"a parameter of the original of {task}", repr(key), hint)
+        if ours[key]:
+            part, _, ours_name = ours[key].partition(".")
+            said[part][ours_name] = value
+    _validate(said["fit"], schema["$defs"]["fit"], path, "fit")
+    return said
+
+
 def _unfolded(settings: dict[str, Any]) -> dict[str, Any]:
     """A task's settings with every ``folds: k`` entry as k entries, each with its ``fold`` and the name it had."""
     parts = {
         name: {
             f"{name}_k{k}": {key: value for key, value in entry.items() if key != "folds"}
-            | {"base": name, "fold": [k, entry["folds"]]}
+            | {"base": name, "files_of": entry.get("files_of", name), "fold": [k, entry["folds"]]}
             for k in range(entry["folds"])
         }
         for name, entry in settings["datasets"].items()
@@ -147,9 +224,6 @@ def _unfolded(settings: dict[str, Any]) -> dict[str, Any]:
 
 def _check_split(entry: dict[str, Any], at: str) -> None:
     split = entry["split"]
-    if split["duplicates"] == "keep" and split["by"] != "official":
-        raise InputError(at, "split.duplicates", "keep only with by: official", f"by: {split['by']}",
-                         "Elsewhere an identical sample would be in two sets.")  # fmt: skip
     if "fold" in entry and split["by"] in ("official", "time"):
         raise InputError(at, "split.by", "a column such as group, with folds", split["by"],
                          "Give the data set `split: {by: group, duplicates: drop}`.")  # fmt: skip
@@ -219,7 +293,7 @@ def _resolve_dataset(
                 known = [n for n, e in settings["datasets"].items() if e["source"] != "pool"]
                 raise InputError(at, "members", "data sets of this task", repr(member), registry.closest(member, known))
     else:
-        entry.setdefault("reader", name)
+        entry.setdefault("reader", entry.get("files_of", name))
         readers = registry.names(task, "datasets")
         if entry["reader"] not in readers:
             raise InputError(
@@ -301,7 +375,7 @@ def _check_model(reference: str, settings: dict[str, Any], at: str, key: str) ->
 
 
 def _check_columns(task: str, columns: list[str], at: str) -> None:
-    known = set(registry.names(task, "metrics")) | set(registry.generic("metrics"))
+    known = registry.scores(task)
     for column in columns:
         if column not in known and column.rpartition("_")[0] not in known:
             raise InputError(at, "columns", "known metrics", repr(column), registry.closest(column, known))

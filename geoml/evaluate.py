@@ -48,8 +48,10 @@ def evaluate(model_path: Path, tests: list[Path], folder: Path, *, threads: int 
             continue
         tested[store.meta["dataset"], "test"] = predict(model, part, store, "test")
         log.info("tested on %s", store.meta["dataset"])
-    test = tested[own.meta["dataset"], "test"]
-    validation = tested[own.meta["dataset"], "val"] = predict(model, part, own, "val")
+    name = own.meta["dataset"]
+    for split in (more_splits := getattr(part, "TESTED", ("val",))):
+        tested[name, split] = predict(model, part, own, split)
+    test = tested[name, "test"]
     inputs = samples(model, part, own, own.rows("test")[:1024])
     part.outputs(model, inputs[:1])
     start = time.perf_counter()
@@ -59,11 +61,12 @@ def evaluate(model_path: Path, tests: list[Path], folder: Path, *, threads: int 
     examples: dict[str, np.ndarray] = {}
     if registry.has_part(task, "evaluation"):
         more = registry.load_task(task, "evaluation")
-        details, examples = more.evaluate(model, own, test, validation)
+        details, examples = more.evaluate(model, own, test, *(tested[name, split] for split in more_splits))
     content = {
         "run": model.meta["run"],
         "variant": training["variant"],
         "fold": own.meta.get("fold"),
+        "split": own.meta["split"],
         "data_source": model.meta["data_source"],
         "n_train": training["n_train"],
         "n_val": training["n_val"],

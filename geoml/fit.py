@@ -34,12 +34,15 @@ def fit(
     x, y = part.features(store, train), part.truth(store, train)
     clock = Clock()
     estimator.fit(x, y)
-    meta = models.describe(run, variant, part, store.meta) | {"has_probabilities": _has_probabilities(estimator, x)}
+    meta = models.describe(run, variant, part, store.meta)
+    if part.CLASSES:
+        meta["has_probabilities"] = _has_probabilities(estimator, x)
     model = models.Estimator(estimator, meta)
-    score = float((model.infer(part.features(store, val))["answer"].argmax(1) == part.truth(store, val)).mean())
+    scores = part.monitor(part.validation(store, ["answer"])[1], model.infer(part.features(store, val)))
     spent = clock.read()
     models.save(model_path, estimator, meta | part.calibrate(model, store))
-    log.info("fitted to %d samples in %.2f s; validation accuracy %.3f", len(train), spent["wall_s"], score)
+    words = ", ".join(f"{name} {value:.3f}" for name, value in scores.items())
+    log.info("fitted to %d samples in %.2f s; on validation samples: %s", len(train), spent["wall_s"], words)
     content = record(
         run=run,
         variant=variant,
@@ -48,8 +51,8 @@ def fit(
         data_fingerprint=store.meta["fingerprint"],
         split_hash=store.meta["split_hash"],
         data_source=store.meta["data_source"],
-        best_score=score,
-        has_probabilities=meta["has_probabilities"],
+        val_score=next(iter(scores.values())),
+        has_probabilities=meta.get("has_probabilities"),
         n_train=len(train),
         n_val=len(val),
         peak_memory_mb=peak_memory_mb(),

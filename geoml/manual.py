@@ -27,6 +27,7 @@ def train(
     seed: int = 0,
     gpu: str | None = None,
     init_from: Path | None = None,
+    params: Path | None = None,
     threads: int = 1,
 ) -> Path:
     """Train a network or fit an estimator to a data set of a configuration, preparing it first if that was not done.
@@ -39,6 +40,7 @@ def train(
         seed: Of the training.
         gpu: Number of the GPU to train on; None for the CPU.
         init_from: Model file to start from.
+        params: Parameter file of the original, which ``fit`` goes before.
         threads: CPU threads.
 
     Returns:
@@ -52,6 +54,8 @@ def train(
     variants = settings.setdefault("variants", {})
     same: dict[str, Any] = next((v for v in variants.values() if v.get("model") == model), {"model": model})
     variants["manual"] = {**same, "fit": {**same.get("fit", {}), **fit}}
+    if params:
+        variants["manual"] = {"model": model, "params": str(params), "fit": fit}
     resolved = config.resolve(content, where)["tasks"][task]
     _known(dataset, resolved["datasets"], where, task)
     name = save_name or f"{model}_{dataset}"
@@ -88,7 +92,7 @@ def prepared(task: str, dataset: str, datasets: dict[str, Any]) -> Path:
     if entry["source"] == "pool":
         needed = [prepared(task, member, datasets) / "dataset.json" for member in entry["members"]]
     else:
-        needed = [_source(task, entry.get("base", dataset), entry)]
+        needed = [_source(task, entry.get("files_of", dataset), entry)]
     marker = folder / "dataset.json"
     if marker.exists() and prepared_from(entry, read_json(marker)):
         newest = max(path.stat().st_mtime_ns for path in needed)

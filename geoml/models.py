@@ -26,6 +26,7 @@ _TRUSTED = [
     "collections.OrderedDict",
     "lightgbm.basic.Booster",
     "lightgbm.sklearn.LGBMClassifier",
+    "lightgbm.sklearn.LGBMRegressor",
     "sklearn.calibration._CalibratedClassifier",
     "sklearn.calibration._SigmoidCalibration",
     "sklearn.tree._tree.Tree",
@@ -54,8 +55,10 @@ class Estimator:
     meta: dict[str, Any]
 
     def infer(self, x: np.ndarray, batch_size: int = 128) -> dict[str, np.ndarray]:
-        """Output ``answer`` for features (n, k): class probabilities (n, K), or 1 for the class said and 0 else."""
+        """Output ``answer`` for features (n, k): values (n, 1), or probabilities (n, K), or 1 for the class said."""
         classes = len(self.meta["classes"])
+        if not classes:
+            return {"answer": self.estimator.predict(x)[:, None]}
         if not self.meta["has_probabilities"]:
             return {"answer": np.eye(classes)[self.estimator.predict(x)]}
         with np.errstate(invalid="ignore"):  # label propagation knows nothing of samples far from all others

@@ -124,18 +124,19 @@ def draw_calibration(axes: "Axes", calibration: dict[str, Any], hue: str) -> Non
     axes.legend(loc="upper left", fontsize=8)
 
 
-def draw_history(path: Path, history: dict[str, list[float]], heading: str) -> None:
-    """Loss and accuracy of training and validation, and the learning rate, by epoch.
+def draw_history(path: Path, history: dict[str, list[float]], heading: str, score: str = "accuracy") -> None:
+    """Loss and a score of training and validation, and the learning rate, by epoch.
 
     Args:
         path: PNG or SVG to write.
         history: A value an epoch of each quantity: ``loss``, ``accuracy``, the same with ``val_``, ``learning_rate``;
             two outputs have names such as ``po_accuracy``. Other quantities are not drawn.
         heading: Title.
+        score: Name, or its end, of the score.
     """
     panels = {
         kind: [name for name in history if name.endswith(kind) and not name.startswith("val_")]
-        for kind in ("loss", "accuracy", "learning_rate")
+        for kind in ("loss", score, "learning_rate")
     }
     with figure([path], 11, 3.2) as drawing:
         for axes, (kind, names) in zip(drawing.subplots(1, 3), panels.items(), strict=True):
@@ -147,6 +148,9 @@ def draw_history(path: Path, history: dict[str, list[float]], heading: str) -> N
                     axes.plot(epochs, values, color=COLOURS[i], label=f"{name}, validation", marker=_dot(epochs))
             axes.set(xlabel="epoch", ylabel=kind.replace("_", " "))
             axes.xaxis.get_major_locator().set_params(integer=True)
+            lines = [value for line in axes.lines for value in line.get_ydata()]
+            if kind == "loss" and lines and min(lines) > 0 and max(lines) > 50 * min(lines):
+                axes.set_yscale("log")
             if names and kind != "learning_rate":
                 axes.legend(fontsize=8)
         drawing.suptitle(heading, x=0.01, ha="left", fontsize=10)

@@ -46,11 +46,4 @@ def best_model(task: str, folder: Path = Path("results/models")) -> Path:
     records = {path: read_json(path) for path in sorted(folder.glob(f"{task}/*/*/seed*/training.json"))}
     if not records:
         raise InputError(folder / task, "--model", "a trained model", "none", "Train one, or give --model FILE.")
-    path = max(records, key=lambda p: _score(records[p]))
-    return next(path.parent.glob("model.*"))
-
-
-def _score(record: dict[str, Any]) -> float:
-    """The larger the better, also of a network that was chosen by its smallest loss."""
-    smallest = "best_epoch" in record and record["variant"]["fit"]["monitor_mode"] == "min"
-    return -record["best_score"] if smallest else record["best_score"]
+    return next(max(records, key=lambda path: records[path]["val_score"]).parent.glob("model.*"))

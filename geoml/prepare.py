@@ -46,7 +46,7 @@ def prepare(task: str, dataset: str, entry: dict[str, Any], source: Path, folder
         linked = writer.linked(columns, "group" if by == "time" else by) if by in columns else []
         where, fold = f"{task}/{dataset}", entry.get("fold")
         columns["split"] = splits.assign(columns, where=where, linked=linked, fold=fold, **split)
-        twins = _twins(columns) if by == "official" else {}
+        twins = _twins(columns) if by == "official" or writer.keep_duplicates else {}
         if writer.keep_duplicates:
             columns["in_train"] = _in_train(columns)
         meta = {
@@ -129,7 +129,7 @@ def _in_train(columns: dict[str, np.ndarray]) -> np.ndarray:
 
 
 def _twins(columns: dict[str, np.ndarray]) -> dict[str, int]:
-    """How many samples of an official split are identical to others; and how many such samples have two labels."""
+    """How many samples are identical to others that are kept; and how many such samples have two labels."""
     hashes, sets = columns["hash"], columns["split"]
     inside = {name: hashes[sets == code] for code, name in enumerate(SPLITS)}
     labels = columns.get("label", np.zeros(len(hashes), np.int8))

@@ -29,9 +29,11 @@ def names(task: str, kind: str) -> list[str]:
     return sorted(path.stem for path in (_TASKS / task / kind).glob("[a-z0-9]*.py"))
 
 
-def generic(kind: str) -> list[str]:
-    """Names of what all tasks share of one kind, such as ``metrics``."""
-    return sorted(path.stem for path in (_PACKAGE / kind).glob("[a-z0-9]*.py"))
+def scores(task: str) -> dict[str, str]:
+    """Module of every score of a task by name: the general ones, for classes or for values, and the task's own."""
+    kind = "metrics/regression" if constants(task, ".", "task").get("CLASSES") == () else "metrics"
+    general = {path.stem: f"geoml.{kind.replace('/', '.')}.{path.stem}" for path in (_PACKAGE / kind).glob("[a-z]*.py")}
+    return general | {name: f"geoml.tasks.{task}.metrics.{name}" for name in names(task, "metrics")}
 
 
 def closest(name: str, known: Iterable[str]) -> str:

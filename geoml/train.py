@@ -74,7 +74,7 @@ def train(
     state, best = _resume(checkpoint, key, network)
     batches = Batches(store, part, network.output_names, variant, run["seed"])
     validation = part.validation(store, network.output_names)
-    _check_monitor(fit, _validate(network, part, _first(validation), fit))
+    compared_by = _check_monitor(fit, _validate(network, part, _first(validation), fit))
     before = dict(state.seconds)
     stopped_by = "epochs"
     for epoch in range(len(state.history) + 1, fit["epochs"] + 1):
@@ -117,6 +117,7 @@ def train(
         epochs=len(state.history),
         best_epoch=state.best_epoch,
         best_score=state.best_score,
+        val_score=state.history[state.best_epoch - 1][compared_by],
         stopped_by=stopped_by,
         resumed=state.resumed,
         parameters=network.count_params(),
@@ -287,9 +288,11 @@ def _first(validation: tuple) -> tuple:
     return x[:1], {name: values[:1] for name, values in y.items()}
 
 
-def _check_monitor(fit: dict[str, Any], scores: dict[str, float]) -> None:
+def _check_monitor(fit: dict[str, Any], scores: dict[str, float]) -> str:
+    """Fail if there is no such value to choose the best epoch by; gives the one that runs are compared by."""
     if fit["monitor"] not in scores:
         raise InputError("fit", "monitor", f"one of {', '.join(scores)}", repr(fit["monitor"]))
+    return next(name for name in scores if name != "val_loss")
 
 
 def _finite(scores: dict[str, float], run: dict[str, Any]) -> None:

@@ -26,8 +26,8 @@ def every(key):
 
 
 def source_of(task, dataset):
-    """Name of the source files of a data set; the folds of one share theirs."""
-    return TASKS[task]["datasets"][dataset].get("base", dataset)
+    """Name of the source files of a data set; other splits of the same files share theirs."""
+    return TASKS[task]["datasets"][dataset].get("files_of", dataset)
 
 
 SOURCES = {task: {source_of(task, name): name for name in TASKS[task]["datasets"]} for task in TASKS}
@@ -115,12 +115,6 @@ def more_each_try(amount):
         return amount * attempt
 
     return resource
-
-
-def score_modules(task):
-    """Modules of all scores of a task; they are found by name, so no import shows them."""
-    own = [f"geoml.tasks.{task}.metrics.{name}" for name in registry.names(task, "metrics")]
-    return own + [f"geoml.metrics.{name}" for name in registry.generic("metrics")]
 
 
 def published(task):

@@ -8,7 +8,7 @@ rule comparison_table:
         timing=lambda wildcards: timings(task_of(wildcards.table)),
         code=lambda wildcards: code(
             f"geoml.tasks.{task_of(wildcards.table)}.tables.{wildcards.table}",
-            *score_modules(task_of(wildcards.table)),
+            *registry.scores(task_of(wildcards.table)).values(),
         ),
         published=lambda wildcards: published(task_of(wildcards.table)),
     output:

@@ -1,7 +1,8 @@
 """Scores, one file each. The file name is the name of the score in ``columns`` of the configuration.
 
 A file holds ``score(p) -> float``, or ``score(p, k) -> float`` for a score of class ``k``, which is then called with
-the class behind its name: ``precision_u``. Files in ``geoml/tasks/{task}/metrics/`` go before the general ones here.
+the class behind its name: ``precision_u``. Those here are for tasks with classes, those in ``regression/`` for tasks
+with values; files in ``geoml/tasks/{task}/metrics/`` go before both.
 What is 0/0 is undefined and given as NaN, never as 0. A score that should have quick intervals uses
 ``p.confusion`` or ``p.totals``, or at least counts each sample ``p.weight`` times.
 """
@@ -10,11 +11,10 @@ from collections.abc import Callable
 from functools import partial
 from importlib import import_module
 from inspect import signature
-from pathlib import Path
 
 from geoml.errors import InputError
 from geoml.predictions import Predictions
-from geoml.registry import closest
+from geoml.registry import closest, scores
 
 Score = Callable[[Predictions], float]
 
@@ -25,7 +25,7 @@ def find(task: str, name: str, classes: tuple[str, ...]) -> Score:
     Raises:
         InputError: no such score; the message gives the closest names.
     """
-    modules = _modules(task)
+    modules = scores(task)
     codes = {label.lower(): k for k, label in enumerate(classes)}
     base, _, suffix = name.rpartition("_")
     if name in modules and not _of_class(modules[name]):
@@ -39,7 +39,7 @@ def names(task: str, classes: tuple[str, ...]) -> list[str]:
     """All scores of a task, those of a class once per class."""
     return sorted(
         full
-        for name, module in _modules(task).items()
+        for name, module in scores(task).items()
         for full in ([f"{name}_{c.lower()}" for c in classes] if _of_class(module) else [name])
     )
 
@@ -47,14 +47,6 @@ def names(task: str, classes: tuple[str, ...]) -> list[str]:
 def divide(numerator: float, denominator: float) -> float:
     """A quotient as a plain number; 0/0 is NaN."""
     return float(numerator / denominator) if denominator else float("nan")
-
-
-def _modules(task: str) -> dict[str, str]:
-    """Module path of every score file by its name."""
-    here = Path(__file__).parent
-    found = {file.stem: f"geoml.metrics.{file.stem}" for file in here.glob("[a-z]*.py")}
-    theirs = (here.parent / "tasks" / task / "metrics").glob("[a-z]*.py")
-    return found | {file.stem: f"geoml.tasks.{task}.metrics.{file.stem}" for file in theirs}
 
 
 def _of_class(module: str) -> bool:

@@ -218,7 +218,6 @@ def test_folds_become_data_sets_and_variants_follow():
 @pytest.mark.parametrize(
     ("path", "value", "words"),
     [
-        ("datasets.mine.split", {"duplicates": "keep"}, "by: official"),
         ("datasets.mine.generate", {}, "source: synthetic"),
         ("datasets.ins.generate", {"loud": 1}, "generate.loud"),
         ("weights.imagenet", {"files": [{"url": "https://a.b/c.h5"}]}, "weights.imagenet"),
@@ -236,3 +235,86 @@ def test_a_variant_may_start_from_named_weights():
     content["tasks"]["polarity"]["variants"]["tuned"]["init_from"] = "imagenot"
     with pytest.raises(InputError, match="Did you mean 'imagenet'"):
         config.resolve(content)
+
+
+SLIP: dict[str, Any] = {
+    "datasets": {
+        "experiments": {"source": "synthetic", "rows": 400, "seed": 3},
+        "published": {"same_files_as": "experiments", "prepare": {"sets": "published"}, "split": {"by": "official"}},
+    },
+    "variants": {"ssf_cnn": {"model": "ssf_cnn"}},
+    "columns": ["mae", "accuracy_2sd"],
+}
+
+
+def slip(**changes: Any) -> dict[str, Any]:
+    return {"tasks": {"slip": SLIP | changes}}
+
+
+def test_a_data_set_may_be_another_split_of_the_files_of_one():
+    datasets = config.resolve(slip())["tasks"]["slip"]["datasets"]
+    own, other = datasets["experiments"], datasets["published"]
+    assert {key: other[key] for key in ("source", "rows", "seed", "reader")} == {
+        key: own[key] for key in ("source", "rows", "seed", "reader")
+    }
+    assert other["files_of"] == "experiments" and "files_of" not in own
+    assert (other["split"]["by"], own["split"]["by"]) == ("official", "group")
+    folded = slip(datasets=SLIP["datasets"] | {"folds": {"same_files_as": "experiments", "folds": 2}})
+    parts = config.resolve(folded)["tasks"]["slip"]["datasets"]
+    assert [(parts[name]["base"], parts[name]["files_of"]) for name in ("folds_k0", "folds_k1")] == [
+        ("folds", "experiments")
+    ] * 2
+
+
+@pytest.mark.parametrize(
+    ("entry", "words"),
+    [
+        ({}, "source: expected this key, or same_files_as"),
+        ({"same_files_as": "experiment"}, "Did you mean 'experiments'"),
+        ({"same_files_as": "other"}, "a data set with files of its own"),
+        ({"same_files_as": "experiments", "rows": 3}, "rows: expected nothing: it is that of experiments"),
+    ],
+)
+def test_what_files_a_data_set_has_is_said_once(entry: dict[str, Any], words: str):
+    with pytest.raises(InputError, match=words):
+        config.resolve(slip(datasets=SLIP["datasets"] | {"other": entry}))
+
+
+def test_scores_are_those_of_the_kind_of_task():
+    with pytest.raises(InputError, match="columns: expected known metrics, got 'accuracy'"):
+        config.resolve(slip(columns=["accuracy"]))
+    with pytest.raises(InputError, match="columns: expected known metrics, got 'mae'"):
+        config.resolve(changed("columns", ["mae"]))
+
+
+def test_the_original_parameter_file_is_taken_as_it_is(tmp_path: Path):
+    published = {
+        "learning_rate": 5e-3, "batch_size": 256, "num_epochs": 50, "num_channels": 4, "bn_momentum": 0.8,
+        "use_batch_norm": True, "use_random_flip": True, "num_parallel_calls": 4, "save_summary_steps": 1,
+    }  # fmt: skip
+    path = tmp_path / "params.json"
+    path.write_text(json.dumps(published))
+    variant = {"model": "ssf_cnn", "params": str(path), "fit": {"epochs": 3}}
+    resolved = config.resolve(slip(variants={"ssf_cnn": variant}))["tasks"]["slip"]["variants"]["ssf_cnn"]
+    assert (resolved["fit"]["learning_rate"], resolved["fit"]["batch_size"]) == (5e-3, 256)
+    assert resolved["fit"]["epochs"] == 3, "what stands in the configuration goes before"
+    assert resolved["args"] == {"channels": 4, "bn_momentum": 0.8} and "params" not in resolved
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        (None, "a parameter file"),
+        ("{", "expected JSON"),
+        ("[1]", "an object of parameters"),
+        ('{"learnig_rate": 1}', "Did you mean 'learning_rate'"),
+        ('{"batch_size": "many"}', "fit.batch_size: expected integer, got 'many'"),
+    ],
+)
+def test_a_wrong_parameter_file_is_an_error_that_names_it(tmp_path: Path, text: str | None, words: str):
+    path = tmp_path / "params.json"
+    if text is not None:
+        path.write_text(text)
+    with pytest.raises(InputError, match=words) as error:
+        config.resolve(slip(variants={"v": {"model": "ssf_cnn", "params": str(path)}}))
+    assert str(path) in str(error.value)

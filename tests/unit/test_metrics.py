@@ -124,8 +124,8 @@ def test_unknown_score_names_the_closest() -> None:
 
 
 def test_general_scores_serve_a_task_without_own() -> None:
-    assert "app_precision_u" not in names("another", CLASSES)
-    assert find("another", "accuracy", CLASSES)(from_confusion(WORKED)) == pytest.approx(17 / 25)
+    assert "app_precision_u" not in names("folds", CLASSES)
+    assert find("folds", "accuracy", CLASSES)(from_confusion(WORKED)) == pytest.approx(17 / 25)
 
 
 def test_draw_equals_repeated_samples() -> None:
