@@ -1,4 +1,4 @@
-"""The command ``geoml``: train, predict, validate and describe without Snakemake.
+"""The command ``geoml``: train, predict, import-weights, validate and describe without Snakemake.
 
 Nothing heavy is imported before a command needs it, so that ``geoml --help`` answers at once.
 """
@@ -12,6 +12,7 @@ from geoml import __version__, registry
 from geoml.errors import InputError
 
 _CONFIG = "config/config.yaml"
+_PREDICT = ("picks", "reversals", "pixel_m", "line_px", "sense")
 _FIT = ("epochs", "batch_size", "learning_rate", "schedule", "patience", "monitor", "monitor_mode", "loss")
 
 
@@ -46,6 +47,7 @@ def _parser() -> argparse.ArgumentParser:
     train.add_argument("--GPU", "--gpu", metavar="NUMBER", help="train on this GPU; without it, on the CPU")
     train.add_argument("--seed", type=int, default=0)
     train.add_argument("--init_from", type=Path, metavar="FILE", help="model file to start from (fine-tuning)")
+    train.add_argument("--params", type=Path, metavar="FILE", help="parameter file of the original system (JSON)")
     train.add_argument("--threads", type=int, default=1, help="CPU threads (default: %(default)s)")
     for name in _FIT:
         train.add_argument(f"--{name}", help="as `fit` in the configuration (default: the task's)")
@@ -58,7 +60,16 @@ def _parser() -> argparse.ArgumentParser:
     predict.add_argument("--model", type=Path, metavar="FILE", help="model file (default: the task's best run)")
     predict.add_argument("--picks", type=Path, metavar="FILE", help="table of picks: CSV or QuakeML")
     predict.add_argument("--reversals", type=Path, metavar="FILE", help="stations with reversed polarity, CSV")
+    predict.add_argument("--pixel_m", type=float, nargs="+", metavar="METRES", help="sizes of a map's pixel to try")
+    predict.add_argument("--line_px", type=int, nargs="+", metavar="PIXELS", help="thicknesses of a drawn trace to try")
+    predict.add_argument("--sense", choices=("dextral", "sinistral"), help="sense of slip of the fault")
     predict.add_argument("-o", "--out", required=True, type=Path, help="a .csv file, or a folder for all outputs")
+
+    weights = commands.add_parser("import-weights", help="make a model of the original system's published weights")
+    weights.set_defaults(run=_import_weights)
+    weights.add_argument("task", choices=[task for task in registry.tasks() if registry.has_part(task, "weights")])
+    weights.add_argument("file", type=Path, metavar="FILE", help="weights as the original wrote them")
+    weights.add_argument("-o", "--out", required=True, type=Path, metavar="MODEL", help="model file to write (.keras)")
 
     validate = commands.add_parser("validate", help="check a configuration and its data")
     validate.set_defaults(run=_validate)
@@ -85,7 +96,7 @@ def _train(options: argparse.Namespace) -> None:
     path = manual.train(
         content, options.config, options.task, options.dataset, options.model_name, fit,
         save_name=options.save_name, seed=options.seed, gpu=options.GPU, init_from=options.init_from,
-        threads=options.threads,
+        params=options.params, threads=options.threads,
     )  # fmt: skip
     print(f"wrote {path}")
 
@@ -96,7 +107,14 @@ def _predict(options: argparse.Namespace) -> None:
     if not (model := options.model):
         model = best_model(options.task)
         print(f"using {model}, the best on its own validation data")
-    print(predict(options.task, options.inputs, options.out, model, picks=options.picks, reversals=options.reversals))
+    settings = {name: getattr(options, name) for name in _PREDICT}
+    print(predict(options.task, options.inputs, options.out, model, **settings))
+
+
+def _import_weights(options: argparse.Namespace) -> None:
+    if options.out.suffix != ".keras":
+        raise InputError(options.out, "--out", "a model file to write (.keras)", options.out.suffix or "no suffix")
+    print(registry.load_task(options.task, "weights").import_weights(options.file, options.out))
 
 
 def _validate(options: argparse.Namespace) -> None:

@@ -13,10 +13,11 @@ def short(paths: list[str]) -> set[str]:
 
 
 def test_names_are_files_without_underscore():
-    assert registry.tasks() == ["folds", "polarity"]
+    assert registry.tasks() == ["folds", "polarity", "slip"]
     assert registry.names("polarity", "models") == ["bulid_pd_model", "bulid_pp_model", "cnn_ross", "pd_model"]
     assert {"scsn", "ins", "pnw", "hinet", "seisbench"} <= set(registry.names("polarity", "datasets"))
-    assert "accuracy" in registry.generic("metrics")
+    assert registry.scores("polarity")["accuracy"] == "geoml.metrics.accuracy"
+    assert registry.scores("slip")["mae"] == "geoml.metrics.regression.mae"
     assert registry.names("polarity", "nothing") == []
 
 
