@@ -4,7 +4,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-SCRIPTS = ("startup", "batches", "prepare", "memory", "training", "features", "folds")
+SCRIPTS = ("startup", "batches", "prepare", "memory", "training", "features", "folds", "slip")
 HERE = Path(__file__).parent
 
 

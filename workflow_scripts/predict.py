@@ -7,9 +7,9 @@ from geoml.predict import predict
 
 with log_to(snakemake.log[0]):
     settings = dict(snakemake.params.settings)
-    paths = {key: Path(settings[key]) for key in ("picks", "reversals") if key in settings}
-    inputs = [Path(path) for path in settings["inputs"]]
-    summary = predict(
-        snakemake.wildcards.task, inputs, Path(snakemake.output.folder), Path(snakemake.input.model), **paths
-    )
+    inputs = [Path(path) for path in settings.pop("inputs")]
+    settings |= {key: Path(settings[key]) for key in ("picks", "reversals") if key in settings}
+    del settings["model"]  # the rule knows its file
+    out, model = Path(snakemake.output.folder), Path(snakemake.input.model)
+    summary = predict(snakemake.wildcards.task, inputs, out, model, **settings)
     log.info("%s", summary)

@@ -136,3 +136,34 @@ def test_fold_figures_are_there_and_the_images_lie_in_the_published_layout(finis
         assert {"confusion.png", "reliability.png", "gallery.png", own} <= drawn
     assert (finished / "data/folds/generated/TRAIN/box").is_dir()
     assert not (finished / "data/folds/crossed_k0").exists(), "folds share their images"
+
+
+def test_the_slip_table_has_both_splits_and_what_they_leak(finished: Path):
+    table = rows(finished / "results/tables/slip_compare.csv")
+    assert [(row["dataset"], row["model"], row["split"]) for row in table] == [
+        (dataset, model, split)
+        for dataset, models in (("experiments_published", ("ssf_cnn", "ridge")), ("experiments", ("gaussian", "ridge")))
+        for model in models
+        for split in ("train", "val", "test")
+    ]
+    for row in table:
+        assert all(
+            row[name] for name in ("loss", "mae", "rmse", "r2", "accuracy_2sd", "n_train", "n_test", "train_cpu_s")
+        )
+        assert float(row["mae_ci_low"]) <= float(row["mae"]) <= float(row["mae_ci_high"])
+        assert row["data_source"] == "synthetic" and row["train_gpu_s"] == ""
+        leaks = row["dataset"] == "experiments_published"
+        assert (float(row["frames_in_train"]) > 0.5) == leaks and (float(row["experiments_in_train"]) == 1) == leaks
+        published = {"train": "0.967", "val": "0.961", "test": "0.909"}[row["split"]]
+        assert row["published_accuracy_2sd"] == (published if row["model"] == "ssf_cnn" else "")
+    assert {row["parameters"] for row in table if row["model"] == "ssf_cnn"} == {"33933"}
+
+
+def test_slip_figures_are_there_and_splits_share_their_files(finished: Path):
+    figures = {path.name for path in (finished / "results/figures/slip").iterdir()}
+    assert {"compare_experiments.png", "compare_experiments_published.svg", "leakage.png"} <= figures
+    for run, own in (("experiments/gaussian", {"saliency.png", "training.png"}), ("experiments/ridge", set())):
+        drawn = {path.name for path in (finished / f"results/evaluation/slip/{run}/seed0/figures").iterdir()}
+        assert drawn == {"cross_plot.png", "efficiency_in_time.png", "intervals.png", "robustness.png"} | own
+    assert len(list((finished / "data/slip/experiments").glob("*.mat"))) == 16
+    assert not (finished / "data/slip/experiments_published").exists()

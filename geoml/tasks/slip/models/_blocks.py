@@ -14,13 +14,14 @@ _BLOCK = 4  # rows and columns that are computed together; the two convolutions 
 class Convolutions(keras.layers.Layer):
     """The published convolutions: twice two linear ones, batch normalisation, ReLU, maximum of 2 x 2 (card, section 7).
 
-    Fault maps are nearly empty: a seventh of them is within reach of a fault. Where TensorFlow runs on a processor,
-    a network in a graph (``train_on_batch``, ``predict_on_batch``) therefore computes what an empty map gives once for
-    the batch, and in blocks of 4 x 4 pixels near faults what differs from that. There the two convolutions, which have
-    nothing non-linear between them, are one matrix, which fits the processor far better than kernels of 4 channels.
-    It is the same function of map and variables for every map, with borders and statistics; a map without empty blocks
-    takes about as long as with Keras' layers. They do the work everywhere else: called eagerly, which gradients with
-    respect to the map need, on a GPU, with other backends and other precisions.
+    Fault maps are nearly empty: a seventh of their area is within reach of a fault. Where TensorFlow runs on a
+    processor, ``train_on_batch`` and ``predict_on_batch`` therefore compute once a batch what an empty map gives, and
+    in blocks of 4 x 4 pixels near faults what differs from that. There the two convolutions, which have nothing
+    non-linear between them, are one matrix, which suits the processor far better than kernels of 4 channels. It is the
+    same function of maps and variables whatever the map, with borders and statistics, four times as fast; maps that
+    are nowhere empty take about as long as with Keras' layers. These do the work everywhere else: where nothing is said
+    of ``training``, as in an export or for gradients with respect to the map; run eagerly; on a GPU; with other
+    backends and precisions.
 
     Args:
         channels: Filters of the first two convolutions; the other two have twice as many.
@@ -32,9 +33,12 @@ class Convolutions(keras.layers.Layer):
         self.channels, self.momentum = channels, momentum
         self.pairs = []
         for number, filters in ((1, channels), (2, 2 * channels)):
-            conv = keras.layers.Conv2D(filters, 3, padding="same", name=f"conv_{number}")
-            dilated = keras.layers.Conv2D(filters, 3, padding="same", dilation_rate=2, name=f"dilated_{number}")
-            norm = keras.layers.BatchNormalization(momentum=momentum, epsilon=1e-3, name=f"norm_{number}")
+            same: dict[str, Any] = {"padding": "same", "dtype": self.dtype_policy}
+            conv = keras.layers.Conv2D(filters, 3, name=f"conv_{number}", **same)
+            dilated = keras.layers.Conv2D(filters, 3, dilation_rate=2, name=f"dilated_{number}", **same)
+            norm = keras.layers.BatchNormalization(
+                momentum=momentum, epsilon=1e-3, dtype=self.dtype_policy, name=f"norm_{number}"
+            )
             self.pairs.append([conv, dilated, norm])
 
     def build(self, input_shape: tuple[int | None, ...]) -> None:
@@ -46,7 +50,7 @@ class Convolutions(keras.layers.Layer):
 
     def call(self, x: Any, training: bool | None = None) -> Any:
         """(b, h, w, features) to (b, h / 4, w / 4, 2 channels)."""
-        if self._in_blocks(x):
+        if training is not None and self._in_blocks(x):
             return self._sparse(x, training)
         for conv, dilated, norm in self.pairs:
             x = norm(dilated(conv(x)), training=training)
@@ -206,7 +210,7 @@ def _matrices(first: Any, second: Any) -> Any:
 
 @cache
 def _paths() -> Any:
-    """(9 * 144 * 16, 81) which taps of both kernels lead from a pixel in or around a block to one in it, by kind.
+    """(9 * 144 * 16, 81), 1 where taps of both kernels lead from a pixel in or around a block to one in it, by kind.
 
     A path leads over pixels of the map only: where the first convolution would lie outside, the second sees zeros.
     """
@@ -220,9 +224,9 @@ def _paths() -> Any:
         inside = (low <= between) & (between < high) & (low <= pixel) & (pixel < high)
         sides.append((leads & inside).reshape(3, 4, 2, 2, 3, 3))
     axis = np.array(sides, np.float32)
-    paths = np.einsum("aBiPpuv,bDjQqwx->abBDijpqPQuwvx", axis, axis)
-    with tf.init_scope():  # once for all graphs
-        return tf.constant(paths.reshape(-1, 81))
+    paths = np.einsum("aBiPpuv,bDjQqwx->abBDijpqPQuwvx", axis, axis).reshape(-1, 81)
+    with tf.init_scope():  # outside of the graphs, which would take seconds longer to be made
+        return tf.Variable(paths, trainable=False)
 
 
 def fault_map(input_shape: tuple[int, ...]) -> keras.KerasTensor:
