@@ -102,6 +102,7 @@ def infer(network: "keras.Model", x: np.ndarray, batch_size: int = 128) -> dict[
     for start in range(0, max(len(x), 1), batch_size):
         part = x[start : start + batch_size]
         full = np.resize(part, (batch_size, *part.shape[1:])) if len(part) < batch_size else part
+        full = full.astype(network.inputs[0].dtype, copy=False)  # here, and not all samples at once
         pieces.append({name: y[: len(part)] for name, y in by_name(network, network.predict_on_batch(full)).items()})
     return {name: np.concatenate([piece[name] for piece in pieces]) for name in pieces[0]}
 

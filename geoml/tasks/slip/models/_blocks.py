@@ -82,7 +82,7 @@ class Convolutions(keras.layers.Layer):
         empty = tf.zeros((1, *x.shape[1:]))
         for pair in self.pairs:
             near = tf.nn.max_pool2d(busy, 3, 1, "SAME")
-            x, empty = _pair(pair, x, empty, near[..., 0] > 0, training)
+            x, empty = _pair(pair, x, empty, near, training)
             busy = tf.nn.max_pool2d(near, 2, 2, "VALID")
         return x + empty
 
@@ -94,7 +94,7 @@ def _pair(layers: list[Any], x: Any, empty: Any, near: Any, training: bool | Non
         layers: The two convolutions and the normalisation.
         x: (b, h, w, c) difference from ``empty``.
         empty: (1, h, w, c) what an empty map has here.
-        near: (b, h / 4, w / 4) whether any difference is within reach of a block.
+        near: (b, h / 4, w / 4, 1) 1 where any difference is within reach of a block, else 0.
         training: Whether the statistics are those of the batch.
 
     Returns:
@@ -109,7 +109,7 @@ def _pair(layers: list[Any], x: Any, empty: Any, near: Any, training: bool | Non
 
     # Blocks, ordered by their kind and place; below, n of them are near a difference.
     near = tf.gather(tf.transpose(tf.reshape(near, (-1, rows * columns))), order)
-    place, sample = tf.unstack(tf.cast(tf.where(near), tf.int32), axis=1)
+    place, sample = tf.unstack(tf.cast(tf.where(near > 0), tf.int32), axis=1)
     kinds = tf.split(tf.reduce_sum(tf.cast(near, tf.int32), axis=1), sizes)
     block = sample * (rows * columns) + tf.gather(order, place)
     blocks = tf.reshape(_to_blocks(x, _BLOCK), (-1, _BLOCK**2 * c))
