@@ -72,7 +72,7 @@ def write_lines(folder: Path, n: int = N) -> Path:
     """A prepared set without a source: the efficiency is the share of columns with a fault."""
     maps, number = lines(n), np.arange(n)
     numbers = {"window": number % 2, "frame": number // 2, "velocity": np.ones(n), "sd": 0.02 + 0.1 * (number % 3)}
-    columns = reader.table("EB_050_1", maps, numbers | {"efficiency": maps[:, :, :].any(1).mean(1)}, n)
+    columns = reader.table("EB_050_1", maps, numbers | {"efficiency": maps.any(1).mean(1)}, n)
     columns["group"] = np.array([f"EB_050_{i // 12}" for i in number])
     with StoreWriter(folder, keep_duplicates=True) as writer:
         writer.append(Block(maps, columns))
@@ -171,7 +171,7 @@ def test_the_scale_of_a_model_without_a_deviation_is_its_root_mean_square_error(
 
 
 def test_validation_scores_by_hand():
-    """Errors 0, 0.1, -0.2 and 0.3 of an SD of 0.1; the limits count as within."""
+    """Errors of 0, 1, -2 and 3 SD; the limits count as within."""
     y = np.float64([[0.25, 0.125], [0.5, 0.125], [0.75, 0.125], [1.0, 0.125]])
     said = y[:, [0]] + np.float64([[0], [0.125], [-0.25], [0.375]])
     found = task.monitor({"efficiency": y}, {"efficiency": said})

@@ -1,5 +1,6 @@
 """What one score cannot say about efficiencies: where they are off, how far their intervals and maps can be trusted."""
 
+from collections.abc import Sequence
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
 
 BATCH = 256  # of the archived run, whose history leaves out what does not fill one (card, section 9)
 EDGES = (0.2, 0.4, 0.6, 0.8)  # of the bins of efficiency
+_BINS = (f"below {EDGES[0]}", *(f"{a} to {b}" for a, b in pairwise(EDGES)), f"from {EDGES[-1]}")
 LEVELS = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.683, 0.8, 0.9, 0.954, 0.99)  # of central intervals
 TRIED = 240  # test maps that are drawn otherwise
 SHOWN = 6  # maps of the saliency figure
@@ -37,7 +39,7 @@ def evaluate(
     experiment = store.samples["group"][rows]
     scale = model.meta["sigma_scale"]
     details = {
-        "by_efficiency": _by(test, _bins(test.truth)),
+        "by_efficiency": _by(test, _bins(test.truth), _BINS),
         "by_experiment": _by(test, experiment),
         "by_condition": _by(test, store.samples["condition"][rows]),
         "compat": {name: compat(p) for name, p in sets.items()},
@@ -113,15 +115,15 @@ def integrated_gradients(network: Any, of: np.ndarray, steps: int = 16) -> np.nd
 
 def _bins(truth: np.ndarray) -> np.ndarray:
     """(n,) name of the bin of each efficiency."""
-    names = [f"below {EDGES[0]}", *(f"{a} to {b}" for a, b in pairwise(EDGES)), f"from {EDGES[-1]}"]
-    return np.array(names)[np.searchsorted(EDGES, truth, side="right")]
+    return np.array(_BINS)[np.searchsorted(EDGES, truth, side="right")]
 
 
-def _by(p: Predictions, kind: np.ndarray) -> dict[str, Any]:
+def _by(p: Predictions, kind: np.ndarray, order: Sequence[str] = ()) -> dict[str, Any]:
     """Scores for each kind of sample; R2 inside a bin of efficiency is low by construction."""
     scores = {name: find("slip", name, ()) for name in _SCORES}
     found = {}
-    for name in np.unique(kind):
+    there = np.unique(kind).tolist()
+    for name in [name for name in order if name in there] or there:
         part = p.take(kind == name)
         found[str(name)] = {"n": len(part)} | {key: score(part) for key, score in scores.items()}
     return found

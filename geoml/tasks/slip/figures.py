@@ -84,6 +84,9 @@ def _draw_time(path: Path, examples: dict[str, np.ndarray], heading: str, hue: s
         grid = drawing.subplots(down, across, squeeze=False, sharex=True, sharey=True)
         for axes in grid.ravel()[len(names) :]:
             axes.set_visible(False)
+        for axes in grid.ravel()[: len(names)][-across:]:  # the last of each column
+            axes.tick_params(labelbottom=True)
+            axes.set_xlabel("progress of the experiment")
         for axes, name in zip(grid.ravel(), names, strict=False):
             own = np.flatnonzero(examples["experiment"] == name)
             own = own[np.argsort(examples["progress"][own], kind="stable")]
@@ -92,8 +95,6 @@ def _draw_time(path: Path, examples: dict[str, np.ndarray], heading: str, hue: s
                           label="measured, 2 SD")  # fmt: skip
             axes.plot(time, said[own], ".", color=hue, markersize=3.5, label="predicted")
             axes.set(title=str(name), ylim=(-0.1, 1.25))
-        for axes in grid[-1]:
-            axes.set_xlabel("progress of the experiment")
         for axes in grid[:, 0]:
             axes.set_ylabel("kinematic efficiency")
         grid[0, 0].legend(loc="lower right", fontsize=7)
