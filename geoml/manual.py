@@ -228,9 +228,13 @@ def _read_all(task: str, entry: dict[str, Any]) -> tuple[dict[str, np.ndarray], 
     tables, rejected = [], []
     for block in reader.read(Path(entry["path"]), entry["prepare"]):
         rejected += block.rejected
-        tables.append(block.columns)
-    if not any(len(table["id"]) for table in tables):
-        raise InputError(entry["path"], "samples", "at least one that can be used", f"none of {len(rejected)}")
+        if len(block.inputs):
+            tables.append(block.columns)
+    if not tables:
+        reasons = "; ".join(sorted({reason for _, reason in rejected})[:5])
+        raise InputError(
+            entry["path"], "samples", "at least one that can be used", f"none of {len(rejected)} ({reasons})"
+        )
     return {name: np.concatenate([table[name] for table in tables]) for name in tables[0]}, rejected
 
 

@@ -18,10 +18,13 @@ if TYPE_CHECKING:
 
 
 def find(folder: str | Path, *patterns: str) -> list[Path]:
-    """Files of the first pattern that has any, sorted; :class:`InputError` with what is there if none has."""
+    """Files of the first pattern that has any, sorted, no hidden ones; :class:`InputError` if none has any."""
     folder = Path(folder)
     for pattern in patterns:
-        if found := sorted(path for path in folder.glob(pattern) if path.is_file()):
+        found = sorted(
+            path for path in folder.glob(pattern) if path.is_file() and not _hidden(path.relative_to(folder))
+        )
+        if found:
             return found
     got, hint = "no such folder", "Check the path of the data set."
     if folder.is_dir():
@@ -30,6 +33,10 @@ def find(folder: str | Path, *patterns: str) -> list[Path]:
         if any(folder.glob("**/*.hdf5.bz2")):
             hint = "Unpack the .hdf5.bz2 file first: bunzip2."
     raise InputError(folder, "files", " or ".join(patterns), got, hint)
+
+
+def _hidden(path: Path) -> bool:
+    return any(part.startswith(".") for part in path.parts)
 
 
 def find_one(folder: str | Path, *patterns: str) -> Path:

@@ -63,7 +63,7 @@ def assign(
         if len(mixed):
             raise InputError(
                 where, key, "no value in both the official test set and the rest",
-                f"{len(mixed)} in both, such as {_text(names[mixed[0]])!r}",
+                f"{len(mixed)} in both, such as {_text(names[mixed[0]])!r}", "Use `by: official` for these sets.",
             )  # fmt: skip
         place = np.where(np.isin(np.arange(len(names)), groups[official]), 2.0, place)
         code = np.where(place > 1, TEST, np.where(place < val, VAL, TRAIN))
@@ -87,7 +87,7 @@ def _official(columns: dict[str, np.ndarray], where: object) -> np.ndarray:
         split[told == name] = code
         if not (split == code).any():
             raise InputError(where, "split.by: official", f"samples that the data put into {name}", "none",
-                             "Use `by: group` where the data come without all three sets.")  # fmt: skip
+                             "Use `by: group`, or ask the reader in `prepare` for its sets.")  # fmt: skip
     if (split < 0).any():
         first = _text(columns["id"][split < 0][0])
         raise InputError(

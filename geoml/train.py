@@ -165,6 +165,8 @@ class Batches:
         self.rows = training_rows(store, fit["train_share"], seed)
         self.size = min(fit["batch_size"], len(self.rows))
         if fit["balance"]:
+            if not part.CLASSES:
+                raise InputError("fit", "balance", "false: the task has no classes", "true")
             self._members = part.truth(store, self.rows)
         else:
             self._members = store.samples.get("member", np.zeros(store.meta["samples"], np.int8))[self.rows]

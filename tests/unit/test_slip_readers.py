@@ -416,3 +416,19 @@ def test_cut_files_two_labels_of_one_window_and_empty_folders_are_errors(tmp_pat
 def test_step_and_variables_are_those_of_the_card():
     assert STEP == 1.14
     assert VARIABLES == ("curl_map", "altBW_filt", "store_u", "store_v")
+
+
+def test_a_sinistral_experiment_and_swapped_axes_are_refused_before_they_become_labels(tmp_path: Path):
+    made = experiment("PP_025_1", 12, 0)
+    savemat(tmp_path / "PP_025_1.mat", made | {"curl_map": -made["curl_map"]})
+    with pytest.raises(InputError, match=r"PP_025_1\.mat: curl_map: expected positive rotation.*Change its sign"):
+        list(experiments.read(tmp_path, {"sets": "none"}))
+    savemat(tmp_path / "PP_025_1.mat", {key: np.swapaxes(values, 0, 1) for key, values in made.items()})
+    with pytest.raises(InputError, match="rows across the fault first"):
+        list(experiments.read(tmp_path, {"sets": "none"}))
+
+
+def test_numbers_too_large_for_a_window_or_frame_are_no_sample_names():
+    assert original.parsed("0.67_0.08_win_3_t_121_EB_050_1_cfuv.npy") is not None
+    for name in ("0.67_0.08_win_3_t_40000_EB_050_1_cfuv.npy", "0.67_0.08_win_300_t_1_EB_050_1_cfuv.npy"):
+        assert original.parsed(name) is None

@@ -413,7 +413,7 @@ def test_a_network_with_a_deviation_of_its_own_is_trained_by_likelihood(
 def test_a_loss_that_does_not_fit_the_network_stops_before_the_first_epoch(
     keras_on_cpu: Any, store: Store, tmp_path: Path
 ):
-    with pytest.raises(ValueError, match="expected"):
+    with pytest.raises(InputError, match="Networks with a standard deviation take `loss: gaussian`"):
         run(tmp_path, store, variant("gaussian", {"channels": 2}, loss="per_sample"))
     assert not list(tmp_path.iterdir())
 

@@ -319,7 +319,9 @@ def test_classes_can_be_drawn_equally_often(toy: str, tmp_path: Path):
     store = Store(folder)
     store.samples["label"][:] = np.arange(200) % 10 == 0
     part = SimpleNamespace(
-        batch=lambda store, rows, outputs, rng, augment: rows, truth=lambda store, rows: store.samples["label"][rows]
+        CLASSES=("left", "right"),
+        batch=lambda store, rows, outputs, rng, augment: rows,
+        truth=lambda store, rows: store.samples["label"][rows],
     )
     settings = {"fit": FIT | {"balance": True, "batch_size": 50}, "augment": {}}
     rows = np.concatenate(list(training.Batches(store, part, ["side"], settings, 0).epoch(1)))
@@ -348,3 +350,9 @@ def test_a_killed_one_cycle_training_goes_on_at_its_rate(data: Path, tmp_path: P
         run(tmp_path / "cut", data, settings)
     assert run(tmp_path / "cut", data, settings)["resumed"] == 1 and whole["resumed"] == 0
     assert np.allclose(weights(tmp_path / "cut"), weights(tmp_path / "whole"), atol=1e-6)
+
+
+def test_values_cannot_be_balanced_like_classes(toy_store: Path):
+    part = SimpleNamespace(CLASSES=())
+    with pytest.raises(InputError, match="balance: expected false: the task has no classes"):
+        training.Batches(Store(toy_store), part, ["side"], {"fit": FIT | {"balance": True}, "augment": {}}, 0)

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 _OFF = "#C00000"  # points beyond 2 SD, red as published
 _SHOWN = 6  # experiments in the figure of efficiency against time
 _SPLITS = ("train", "val", "test")
+_SCORES = {"accuracy_2sd": "share within 2 SD", "mae": "mean absolute error"}  # that are compared, if they are columns
 
 
 def draw_run(
@@ -34,7 +35,7 @@ def draw_run(
         for axes, split in zip(drawing.subplots(1, 3), _SPLITS, strict=True):
             _draw_cross(axes, examples[split], split, hue)
         drawing.suptitle(title(name, None, source), x=0.01, ha="left", fontsize=10)
-    _draw_time(folder / "efficiency_in_time.png", examples, title(name, n, source, "test maps"), hue)
+    _draw_time(folder / "efficiency_in_time.png", examples, name, source, hue)
     with figure([folder / "intervals.png"], 10.5, 4.2) as drawing:
         left, right = drawing.subplots(1, 2, width_ratios=(1, 1.3))
         _draw_intervals(left, details["intervals"], hue)
@@ -58,7 +59,7 @@ def draw_task(folder: Path, tables: dict[str, "DataFrame"]) -> None:
         paths = [Path(folder) / f"compare_{name}.{kind}" for kind in ("png", "svg")]
         _draw_compare(paths, str(name), rows)
     test = table[table["split"] == "test"]
-    if test["dataset"].nunique() > 1:
+    if test["dataset"].nunique() > 1 and "mae" in test:
         _draw_leakage([Path(folder) / f"leakage.{kind}" for kind in ("png", "svg")], test, known)
 
 
@@ -69,14 +70,25 @@ def _draw_cross(axes: "Axes", points: np.ndarray, split: str, hue: str) -> None:
     style: Any = {"linestyle": "", "marker": ".", "markersize": 3, "alpha": 0.6, "rasterized": True}
     axes.plot(truth[~off], said[~off], color=hue, label="within 2 SD", **style)
     axes.plot(truth[off], said[off], color=_OFF, label="beyond 2 SD", **style)
-    axes.set(xlabel="kinematic efficiency, measured", ylabel="predicted", xlim=(-0.03, 1.1), ylim=(-0.08, 1.2))
+    axes.set(
+        xlabel="kinematic efficiency, measured",
+        ylabel="predicted",
+        xlim=_reach(truth, -0.03, 1.1),
+        ylim=_reach(said, -0.08, 1.2),
+    )
     axes.set_title(f"{split}, n = {len(truth):,}: {off.mean():.1%} beyond 2 SD")
     axes.legend(loc="upper left", fontsize=8, markerscale=3)
 
 
-def _draw_time(path: Path, examples: dict[str, np.ndarray], heading: str, hue: str) -> None:
+def _reach(values: np.ndarray, low: float, high: float) -> tuple[float, float]:
+    """Limits of an axis, and further where points lie further out."""
+    return min(low, values.min() - 0.03), max(high, values.max() + 0.03)
+
+
+def _draw_time(path: Path, examples: dict[str, np.ndarray], name: str, source: str, hue: str) -> None:
     """Measured and predicted efficiency of all windows of the first test experiments."""
     names = np.unique(examples["experiment"])[:_SHOWN]
+    shown = int(np.isin(examples["experiment"], names).sum())
     truth, said, sd = examples["test"].T
     across = min(3, len(names))
     down = -(-len(names) // across)
@@ -87,17 +99,18 @@ def _draw_time(path: Path, examples: dict[str, np.ndarray], heading: str, hue: s
         for axes in grid.ravel()[: len(names)][-across:]:  # the last of each column
             axes.tick_params(labelbottom=True)
             axes.set_xlabel("progress of the experiment")
-        for axes, name in zip(grid.ravel(), names, strict=False):
-            own = np.flatnonzero(examples["experiment"] == name)
+        for axes, experiment in zip(grid.ravel(), names, strict=False):
+            own = np.flatnonzero(examples["experiment"] == experiment)
             own = own[np.argsort(examples["progress"][own], kind="stable")]
             time = examples["progress"][own]
             axes.errorbar(time, truth[own], 2 * sd[own], fmt=".", color=GREY, elinewidth=0.5, alpha=0.5, markersize=3,
                           label="measured, 2 SD")  # fmt: skip
             axes.plot(time, said[own], ".", color=hue, markersize=3.5, label="predicted")
-            axes.set(title=str(name), ylim=(-0.1, 1.25))
+            axes.set(title=str(experiment), ylim=_reach(np.append(truth, said), -0.1, 1.25))
         for axes in grid[:, 0]:
             axes.set_ylabel("kinematic efficiency")
         grid[0, 0].legend(loc="lower right", fontsize=7)
+        heading = title(name, shown, source, "test maps")
         drawing.suptitle(heading, x=0.01, ha="left", fontsize=10)
 
 
@@ -125,7 +138,7 @@ def _draw_errors(axes: "Axes", details: dict[str, Any], hue: str) -> None:
     axes.axvline(0, color=GREY, linewidth=0.8)
     axes.set_yticks(places, [row[0] for row in rows], fontsize=7 if len(rows) < 22 else 5)
     axes.set(xlabel="efficiency, predicted minus measured", title="errors")
-    axes.legend(fontsize=8, loc="lower right")
+    axes.legend(fontsize=8, loc="lower right", bbox_to_anchor=(1, 1), ncols=2)
 
 
 def _draw_robustness(path: Path, found: dict[str, Any], heading: str, hue: str) -> None:
@@ -160,12 +173,10 @@ def _draw_saliency(path: Path, examples: dict[str, np.ndarray], heading: str) ->
 def _draw_compare(paths: list[Path], dataset: str, rows: "DataFrame") -> None:
     """2SD accuracy and mean absolute error by model and set, with intervals; published figures as crosses."""
     models = list(dict.fromkeys(rows["model"]))
+    if not (scores := [score for score in _SCORES if score in rows]):
+        return
     with figure(paths, 10.5, 0.62 * len(models) + 1.9) as drawing:
-        for axes, (score, words) in zip(
-            drawing.subplots(1, 2, sharey=True),
-            (("accuracy_2sd", "share within 2 SD"), ("mae", "mean absolute error")),
-            strict=True,
-        ):
+        for axes, score in zip(drawing.subplots(1, len(scores), sharey=True, squeeze=False)[0], scores, strict=True):
             for k, split in enumerate(_SPLITS):
                 part = rows[rows["split"] == split].set_index("model").reindex(models)
                 if not part[score].notna().any():
@@ -175,7 +186,7 @@ def _draw_compare(paths: list[Path], dataset: str, rows: "DataFrame") -> None:
                 if (published := f"published_{score}") in part and part[published].notna().any():
                     label = "published (real experiments)" if k == 2 else None
                     axes.plot(part[published], places, "x", color="black", markersize=6, label=label)
-            axes.set(xlabel=words, ylim=(-len(models) + 0.5, 0.6))
+            axes.set(xlabel=_SCORES[score], ylim=(-len(models) + 0.5, 0.6))
             axes.set_yticks(-np.arange(len(models)), models)
         drawing.axes[0].legend(fontsize=8, loc="best")
         first = rows.iloc[0]

@@ -7,6 +7,8 @@ from typing import Any
 
 from keras import ops
 
+from geoml.errors import InputError
+
 _FLOOR = 1e-5  # of SD squared (method card, section 8)
 
 
@@ -52,7 +54,8 @@ def gaussian(y: Any, p: Any) -> Any:
     """
     y, p = _tensors(y, p)
     if p.shape[1] % 2:
-        raise ValueError(f"expected answers (b, 2 m), a mean and a sigma a member, got {tuple(p.shape)}")
+        got = f"answers {tuple(p.shape)}"
+        raise InputError("fit", "loss: gaussian", "a network that gives a mean and a sigma a member, (b, 2 m)", got)
     mean, sigma = p[:, 0::2], p[:, 1::2]
     return ops.mean(((y[:, :1] - mean) / sigma) ** 2 / 2 + ops.log(sigma), axis=1)
 
@@ -75,7 +78,8 @@ def accuracy_2sd(y: Any, p: Any) -> Any:
 def _parts(y: Any, p: Any) -> tuple[Any, Any]:
     y, p = _tensors(y, p)
     if p.shape[1] != 1:
-        raise ValueError(f"expected answers (b, 1), got {tuple(p.shape)}")
+        hint = "Networks with a standard deviation take `loss: gaussian`."
+        raise InputError("fit", "loss", "a network that gives the efficiency alone, (b, 1)", f"{tuple(p.shape)}", hint)
     return p[:, 0] - y[:, 0], y[:, 1]
 
 

@@ -89,7 +89,7 @@ def distribution(answer: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         return answer[:, 0], np.ones(len(answer))
     mean, sigma = answer[:, 0::2], answer[:, 1::2]
     centre = mean.mean(axis=1)
-    return centre, np.sqrt((sigma**2 + mean**2).mean(axis=1) - centre**2)
+    return centre, np.sqrt((sigma**2).mean(axis=1) + mean.var(axis=1))
 
 
 def truth(store: "Store", rows: np.ndarray) -> np.ndarray:

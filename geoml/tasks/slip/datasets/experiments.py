@@ -41,7 +41,7 @@ def read(source: Path, settings: dict[str, Any]) -> Iterator[Block]:
     Raises:
         InputError: there is no file, or one is no experiment.
     """
-    for path in reading.find(Path(source), "[!.]*.mat"):
+    for path in reading.find(Path(source), "*.mat"):
         yield _experiment(path, settings["sets"] == "published")
 
 
@@ -128,6 +128,9 @@ def _block(path: Path, variables: dict[str, Any], published: bool) -> Block:
     if not sets:
         rejected += [(identity(name, w, t), NO_GROUP) for w, t in np.argwhere(good)]
         good[:] = False
+    if good.any() and (middle := np.median(labels[0][good])) < 0:
+        expected = "positive rotation on faults, as in a dextral experiment"
+        raise InputError(path, "curl_map", expected, f"a median efficiency of {middle:.2f}", "Change its sign.")
     numbers = {"window": window, "frame": frame, "velocity": np.broadcast_to(plate, good.shape)}
     numbers |= {"efficiency": labels[0], "sd": labels[1]}
     chosen = {key: values[good] for key, values in numbers.items()}
@@ -211,6 +214,8 @@ def _checked(path: Path, variables: dict[str, Any]) -> dict[str, Any]:
         got = ", ".join(f"{key} {shape}" for key, shape in shapes.items())
         raise InputError(path, "shapes", "the same rows, columns and frames in all variables", got)
     height, width, frames = shapes["curl_map"]
+    if (height, width) == NODES[::-1]:
+        raise InputError(path, "shape", "rows across the fault first, then columns along strike", shapes["curl_map"])
     if height < HEIGHT or width < WIDTH or not frames:
         expected = f"{HEIGHT} rows, {WIDTH} columns and a frame, or more"
         raise InputError(path, "shape", expected, f"{height} rows, {width} columns, {frames} frames")

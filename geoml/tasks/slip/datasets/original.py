@@ -16,7 +16,7 @@ from geoml.tasks.slip.datasets.experiments import identity, table
 
 LISTS = {"train": "train_master.txt", "val": "eval_master.txt", "test": "test_master.txt"}
 _NUMBER = r"(-?\d+\.\d+|-?inf|nan)"
-_NAME = re.compile(rf"{_NUMBER}_{_NUMBER}_win_(\d+)_t_(\d+)_(.+)_cfuv\.npy")
+_NAME = re.compile(rf"{_NUMBER}_{_NUMBER}_win_(\d{{1,2}})_t_(\d{{1,4}})_(.+)_cfuv\.npy")
 _SHAPE = (HEIGHT, WIDTH, 4)
 _FAULT = 1  # channel of the fault map
 _ABSURD = 2  # efficiency, beyond which a label is no measurement
@@ -52,7 +52,7 @@ def read(source: Path, settings: dict[str, Any]) -> Iterator[Block]:
             contradict each other or name a file that is not there.
     """
     source = Path(source)
-    files = reading.find(source, "[!.]*/[!.]*.npy")
+    files = reading.find(source, "*/*.npy")
     there = {path.relative_to(source).as_posix() for path in files}
     told = _lists(source, there) if settings["sets"] == "published" else None
     rejected: list[tuple[str, str]] = []

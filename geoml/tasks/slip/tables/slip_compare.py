@@ -23,17 +23,21 @@ def table(runs: list[Run], columns: list[str], timing: Path | None = None) -> "D
     only beside the published network under the published split.
     """
     measured = compare(runs, columns, "slip", timing=timing, rate="infer_maps_per_s", parts=parts)
-    of = {(run.whole, run.variant): run for run in runs}
+    of: dict[tuple[str, str], list[Run]] = {}
+    for run in runs:
+        of.setdefault((run.whole, run.variant), []).append(run)
     figures = _published()
     names = sorted({name for figure in figures.values() for name in figure})
     shares: dict[str, list[Any]] = {"frames_in_train": [], "experiments_in_train": []}
     beside: dict[str, list[Any]] = {name: [] for name in names}
     for row in measured.itertuples(index=False):
-        run = of[row.dataset, row.model]
-        overlap = run.get("details", "overlap")
-        whole = overlap["test samples"]
-        shares["frames_in_train"].append(overlap["of a frame in train"] / whole)
-        shares["experiments_in_train"].append(overlap["of an experiment in train"] / whole)
+        run, *_ = folds = of[row.dataset, row.model]
+        whole, frames, experiments = (
+            sum(part.get("details", "overlap", key) for part in folds)
+            for key in ("test samples", "of a frame in train", "of an experiment in train")
+        )
+        shares["frames_in_train"].append(frames / whole)
+        shares["experiments_in_train"].append(experiments / whole)
         as_published = run.get("variant", "model") == _NETWORK and run.get("split", "by") == "official"
         figure = figures.get(row.split, {}) if as_published else {}
         for name in names:
