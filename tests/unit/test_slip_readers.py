@@ -3,6 +3,7 @@
 import math
 import shutil
 from collections import Counter
+from pathlib import Path
 
 import h5py
 import numpy as np
