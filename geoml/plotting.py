@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-# Okabe & Ito, colour universal design: all eight can be told apart with any colour vision. Black and grey are for axes.
+# Okabe & Ito, colour universal design: all eight can be told apart with any colour vision. Grey is for axes.
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#F0E442", "#000000")
 MARKERS = ("o", "s", "^", "D", "v", "P", "X", "h")
 GREY = "#767676"
