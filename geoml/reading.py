@@ -5,6 +5,7 @@ import gzip
 import zlib
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from glob import escape
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +16,7 @@ from geoml.errors import InputError
 if TYPE_CHECKING:
     import h5py
     import pandas as pd
+    from obspy import Stream
 
 
 def find(folder: str | Path, *patterns: str) -> list[Path]:
@@ -107,6 +109,24 @@ def text(values: Any) -> np.ndarray:
     elif values.dtype.kind == "S":
         values = np.char.decode(values, "utf-8", "replace")
     return np.char.strip(values.astype("U"))
+
+
+def waveforms(path: Path, **options: Any) -> "Stream":
+    """Seismograms of a file of any format that obspy recognises, but of no pickle or archive, which could run code.
+
+    Args:
+        path: Of the file.
+        options: For ``obspy.read``, such as ``headonly``.
+
+    Raises:
+        Exception: of many kinds, for a file that cannot be read; every reader of obspy has its own ways to fail.
+    """
+    from obspy import read
+
+    with open(path, "rb") as file:
+        if b"obspy.core.stream" in file.read(100):  # what obspy loads as a pickle, and only then looks at
+            raise ValueError("a pickle, which is not safe to open")
+    return read(escape(str(path)), check_compression=False, **options)
 
 
 @contextmanager

@@ -2,6 +2,7 @@
 
 import csv
 import os
+import pickle
 from pathlib import Path
 
 import numpy as np
@@ -377,3 +378,19 @@ def test_kumamoto(tmp_path):
     score = summary.score
     assert (score["ud"], score["d"], score["n"], score["not_judged"]) == (60, 15, 40, 21)
     assert score["ud_hits"] >= 58
+
+
+def test_a_file_that_obspy_would_unpickle_is_not_opened(waveforms, tmp_path):
+    class Harm:
+        def __reduce__(self):
+            return Path.touch, (tmp_path / "harm",)
+
+    content = pickle.dumps(("obspy.core.stream", Harm()), protocol=0)
+    pickle.loads(content)
+    (tmp_path / "harm").unlink()  # so it does harm
+    (waveforms / "XX.PKL.HHZ.sac").write_bytes(content)
+    table = picks_csv(tmp_path / "picks.csv", f"e1,XX,PKL,{P},U", f"e1,XX,UPP,{P},U")
+    run(waveforms, table, tmp_path / "out.csv")
+    rows = rows_of(tmp_path / "out.csv")
+    assert [row["polarity"] for row in rows] == ["N", "U"] and "not safe to open" in rows[0]["reason"]
+    assert not (tmp_path / "harm").exists()

@@ -4,12 +4,12 @@ import re
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from glob import escape
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from geoml import reading
 from geoml.errors import InputError
 from geoml.tasks.polarity import outputs, picks, reversals, task, windows
 
@@ -185,13 +185,11 @@ class _Run:
             self._judge(pending)
 
     def _cuts(self, file: Path) -> Iterator[_Cut]:
-        from obspy import read
-
         if not file.stat().st_size:
             self.unreadable[file] = "empty file (0 bytes)"
             return
         try:
-            stream = read(escape(str(file)))
+            stream = reading.waveforms(file)
         except Exception as error:  # every reader of obspy has its own ways to fail on a broken file
             self.unreadable[file] = (str(error).splitlines() or [type(error).__name__])[0]
             return
