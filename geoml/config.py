@@ -224,6 +224,8 @@ def _unfolded(settings: dict[str, Any]) -> dict[str, Any]:
 
 def _check_split(entry: dict[str, Any], at: str) -> None:
     split = entry["split"]
+    if isinstance(split["by"], list) and {"official", "time"} & {*split["by"]}:
+        raise InputError(at, "split.by", "columns such as group and station", split["by"])
     if "fold" in entry and split["by"] in ("official", "time"):
         raise InputError(at, "split.by", "a column such as group, with folds", split["by"],
                          "Give the data set `split: {by: group, duplicates: drop}`.")  # fmt: skip
@@ -262,7 +264,7 @@ def _validate(value: Any, schema: dict[str, Any], where: object, at: str = "") -
     meaning = error.schema.get("description", "")
     words = {
         "type": "", "enum": "one of ", "const": "", "pattern": "text like ", "minimum": "at least ",
-        "maximum": "at most ", "exclusiveMinimum": "more than ",
+        "maximum": "at most ", "exclusiveMinimum": "more than ", "exclusiveMaximum": "less than ",
     }  # fmt: skip
     known = error.validator in words
     expected = f"{words[error.validator]}{error.validator_value}" if known else error.message

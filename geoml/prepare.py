@@ -34,6 +34,7 @@ def prepare(task: str, dataset: str, entry: dict[str, Any], source: Path, folder
     part = registry.load_task(task)
     reader = registry.load(task, "datasets", entry["reader"])
     by, split = entry["split"]["by"], {k: v for k, v in entry["split"].items() if k != "duplicates"}
+    divides = ["group" if key == "time" else key for key in ([by] if isinstance(by, str) else by)]
     with StoreWriter(folder, keep_duplicates=entry["split"]["duplicates"] == "keep") as writer:
         for block in reader.read(source, entry["prepare"]):
             writer.append(block)
@@ -43,7 +44,7 @@ def prepare(task: str, dataset: str, entry: dict[str, Any], source: Path, folder
             raise InputError(source, "samples", "at least one that can be used", f"none ({'; '.join(reasons[:5])})")
         columns = writer.columns()
         contradictory = len(writer.linked(columns, "label")) if "label" in columns else 0
-        linked = writer.linked(columns, "group" if by == "time" else by) if by in columns else []
+        linked = {key: writer.linked(columns, key) for key in divides if key in columns}
         where, fold = f"{task}/{dataset}", entry.get("fold")
         columns["split"] = splits.assign(columns, where=where, linked=linked, fold=fold, **split)
         twins = _twins(columns) if by == "official" or writer.keep_duplicates else {}

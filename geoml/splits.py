@@ -1,7 +1,7 @@
 """Train, validation and test sets by group (event, experiment, source image), independent of the order of rows."""
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -10,20 +10,21 @@ from geoml.errors import InputError
 from geoml.store import SPLITS
 
 TRAIN, VAL, TEST = range(3)
+UNUSED = -1
 
 
 def assign(
     columns: dict[str, np.ndarray],
     *,
-    by: str,
+    by: str | Sequence[str],
     val: float,
     test: float,
     seed: int,
     where: object,
     fold: tuple[int, int] | None = None,
-    linked: Sequence[tuple[Any, Any]] = (),
+    linked: Mapping[str, Sequence[tuple[Any, Any]]] | None = None,
 ) -> np.ndarray:
-    """A split code (0 train, 1 val, 2 test) for every sample, whole groups only.
+    """A split code (0 train, 1 val, 2 test, -1 unused) for every sample, whole groups only.
 
     A group's place is a hash of ``seed:group``, so it does not depend on the other groups or on their order. Groups
     that are ``linked`` (they share an identical input) go together. With ``by="time"`` the newest groups are the test
@@ -32,20 +33,46 @@ def assign(
     that: what it divides is for the caller to report. With ``fold``, the groups of each class are dealt out to k equal
     parts, one of which is the test set, and the official one does not count.
 
+    With several columns the first divides as above; of each other column only the test part is taken, with the same
+    rule. Tested are the samples that are in all test parts, trained on and validated with those in none; the rest is
+    unused. So what is tested is new in every respect.
+
     Args:
         columns: The table; ``group``, the column named by ``by``, and ``official_split`` where there is one.
-        by: Column whose values must not be divided (``group``, ``station``), ``time`` or ``official``.
+        by: Column whose values must not be divided (``group``, ``station``), several, ``time`` or ``official``.
         val, test: Shares of the groups.
         seed: Another seed gives another split.
         where: What to name in an error.
         fold: Number of the test part, from 0, and number of parts.
-        linked: Pairs of values of that column (of ``group`` with ``time``).
+        linked: Pairs of values by column (of ``group`` with ``time``).
 
     Returns:
         (n,) int8.
     """
     if by == "official":
         return _official(columns, where)
+    keys = [by] if isinstance(by, str) else list(by)
+    split, *held_out = (
+        _divided(columns, key, val, test, seed, where, fold, (linked or {}).get(key, ())) for key in keys
+    )
+    for other in held_out:
+        apart = (split == TEST) != (other == TEST)
+        split = np.where(apart, UNUSED, split).astype(np.int8)
+    _filled(split, {key: columns["group" if key == "time" else key] for key in keys}, where)
+    return split
+
+
+def _divided(
+    columns: dict[str, np.ndarray],
+    by: str,
+    val: float,
+    test: float,
+    seed: int,
+    where: object,
+    fold: tuple[int, int] | None,
+    linked: Sequence[tuple[Any, Any]],
+) -> np.ndarray:
+    """Split code of every sample, no value of one column divided."""
     key = "group" if by == "time" else by
     if key not in columns or by not in columns:
         raise InputError(where, "split.by", f"a column of the table: {', '.join(sorted(columns))}", repr(by))
@@ -69,9 +96,7 @@ def assign(
         code = np.where(place > 1, TEST, np.where(place < val, VAL, TRAIN))
     else:
         code = np.where(place < 1 - val - test, TRAIN, np.where(place < 1 - test, VAL, TEST))
-    split = code.astype(np.int8)[groups]
-    _check(names, groups, split, where)
-    return split
+    return code.astype(np.int8)[groups]
 
 
 def places(names: np.ndarray, seed: int | str) -> np.ndarray:
@@ -111,21 +136,24 @@ def _parts(
 
 
 def check(groups: np.ndarray, split: np.ndarray, where: object) -> None:
-    """Fail if a split is empty or a group is in more than one."""
-    _check(*np.unique(groups, return_inverse=True), split, where)
-
-
-def _check(names: np.ndarray, index: np.ndarray, split: np.ndarray, where: object) -> None:
+    """Fail if a split is empty or a group is in more than one; unused samples do not count."""
+    used = split != UNUSED
+    names, index = np.unique(groups[used], return_inverse=True)
     low, high = np.full(len(names), 9), np.full(len(names), -1)
-    np.minimum.at(low, index, split)
-    np.maximum.at(high, index, split)
+    np.minimum.at(low, index, split[used])
+    np.maximum.at(high, index, split[used])
     if (low != high).any():
         raise InputError(where, "split", "every group in one set", f"{_text(names[low != high][0])!r} in two")
+    _filled(split, {"group": groups}, where)
+
+
+def _filled(split: np.ndarray, divided: Mapping[str, np.ndarray], where: object) -> None:
     for code, name in enumerate(SPLITS):
         if not (split == code).any():
+            groups = ", ".join(f"{name}: {len(np.unique(values))}" for name, values in divided.items())
             raise InputError(
-                where, "split", f"samples in the {name} set", f"none ({len(names)} groups)",
-                "Use more data, another split.seed or other shares.",
+                where, "split", f"samples in the {name} set", f"none (different values of {groups})",
+                "Use more data, another split.seed, other shares, or folds (fewer, if there are some).",
             )  # fmt: skip
 
 

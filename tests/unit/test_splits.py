@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from geoml.errors import InputError
-from geoml.splits import TEST, TRAIN, VAL, assign, check
+from geoml.splits import TEST, TRAIN, UNUSED, VAL, assign, check
 
 RULE: dict[str, Any] = {"by": "group", "val": 0.1, "test": 0.2, "seed": 0, "where": "toy/dots"}
 
@@ -52,10 +52,11 @@ def test_groups_that_share_an_input_go_together():
     alone = assign(columns, **RULE)
     first, second = (int(np.flatnonzero(alone == code)[0]) for code in (TRAIN, TEST))
     pairs = [(columns["group"][first], columns["group"][second]), ("event0", "an event of which nothing is left")]
-    split = assign(columns, **RULE, linked=pairs)
+    split = assign(columns, **RULE, linked={"group": pairs})
     assert split[first] == split[second] and not divided(columns["group"], split)
     as_bytes = {name: values.astype("S") if values.dtype.kind == "U" else values for name, values in columns.items()}
-    assert (assign(as_bytes, **RULE, linked=[(a.encode(), b.encode()) for a, b in pairs]) == split).all()
+    encoded = [(a.encode(), b.encode()) for a, b in pairs]
+    assert (assign(as_bytes, **RULE, linked={"group": encoded}) == split).all()
 
 
 def test_by_station():
@@ -97,7 +98,9 @@ def test_a_column_that_is_not_there_is_named():
 
 
 def test_an_empty_set_is_an_error():
-    with pytest.raises(InputError, match=r"samples in the .* set, got none \(1 groups\).*another split\.seed"):
+    with pytest.raises(
+        InputError, match=r"samples in the .* set, got none \(different values of group: 1\).*another split\.seed"
+    ):
         assign(table(groups=1), **RULE)
 
 
@@ -126,3 +129,51 @@ def test_the_official_split_is_taken_as_it_is_and_must_be_whole():
         assign(columns | {"official_split": np.array(["train", "test", "test", "test"])}, **rule)
     with pytest.raises(InputError, match="1 without"):
         assign(columns | {"official_split": np.array(["train", "val", "test", "?"])}, **rule)
+
+
+def crossed(events: int = 40, stations: int = 10) -> dict[str, np.ndarray]:
+    event, station = np.divmod(np.arange(events * stations), stations)
+    return {"group": np.char.add("event", event.astype("U")), "station": np.char.add("ST", station.astype("U"))}
+
+
+def test_with_two_columns_the_test_set_is_new_in_both_and_the_rest_is_not_used():
+    columns = crossed()
+    split = assign(columns, **RULE | {"by": ["group", "station"], "seed": 4})
+    for key in ("group", "station"):
+        tested = np.unique(columns[key][split == TEST])
+        assert not np.isin(tested, columns[key][(split == TRAIN) | (split == VAL)]).any()
+    assert not np.intersect1d(columns["group"][split == TRAIN], columns["group"][split == VAL]).size
+    alone = assign(columns, **RULE | {"seed": 4})
+    assert (alone[split == VAL] == VAL).all() and (alone[split == TEST] == TEST).all()
+    assert set(np.unique(split)) == {UNUSED, TRAIN, VAL, TEST}
+
+
+def test_folds_over_two_columns_test_every_event_once_at_stations_that_training_has_not_seen():
+    columns = crossed()
+    folds = [assign(columns, **RULE | {"by": ["group", "station"]}, fold=(k, 5)) for k in range(5)]
+    tested = np.stack([split == TEST for split in folds])
+    assert tested.sum(axis=0).max() == 1 and len(np.unique(columns["group"][tested.any(axis=0)])) == 40
+    for split in folds:
+        train = split == TRAIN
+        assert not np.isin(columns["station"][split == TEST], columns["station"][train]).any()
+
+
+def test_fewer_stations_than_folds_is_an_error():
+    with pytest.raises(
+        InputError, match=r"samples in the test set.*none \(different values of group: 40, station: 3\)"
+    ):
+        assign(crossed(stations=3), **RULE | {"by": ["group", "station"]}, fold=(4, 5))
+
+
+def test_an_official_test_set_must_keep_its_stations_to_itself():
+    columns = crossed()
+    columns["official_split"] = np.where(np.isin(columns["group"], ["event0", "event1"]), "test", "")
+    with pytest.raises(InputError, match="ST0"):
+        assign(columns, **RULE | {"by": ["group", "station"]})
+
+
+def test_unused_samples_may_be_of_any_group():
+    groups = np.array(["a", "a", "b", "c", "c"])
+    check(groups, np.array([TRAIN, UNUSED, VAL, TEST, UNUSED]), "toy")
+    with pytest.raises(InputError, match="'a' in two"):
+        check(groups, np.array([TRAIN, VAL, VAL, TEST, UNUSED]), "toy")
