@@ -58,10 +58,11 @@ def evaluate(model_path: Path, tests: list[Path], folder: Path, *, threads: int 
     part.outputs(model, inputs)
     seconds = time.perf_counter() - start
     details: dict[str, Any] = {}
-    examples: dict[str, np.ndarray] = {}
+    examples: dict[str, Any] = {}
     if registry.has_part(task, "evaluation"):
         more = registry.load_task(task, "evaluation")
         details, examples = more.evaluate(model, own, test, *(tested[name, split] for split in more_splits))
+        examples["by_epoch"] = training.get("by_epoch", {})
     content = {
         "run": model.meta["run"],
         "variant": training["variant"],

@@ -82,6 +82,7 @@ def train(
             device="cpu" if gpu is None else "gpu",
             threads=threads,
             init_from=init_from,
+            events=Path("results/tensorboard/manual") / name,
         )
     return path
 

@@ -135,17 +135,18 @@ def draw_history(path: Path, history: dict[str, list[float]], heading: str, scor
         score: Name, or its end, of the score.
     """
     panels = {
-        kind: [name for name in history if name.endswith(kind) and not name.startswith("val_")]
+        kind: list(dict.fromkeys(name.removeprefix("val_") for name in history if name.endswith(kind)))
         for kind in ("loss", score, "learning_rate")
     }
     with figure([path], 11, 3.2) as drawing:
         for axes, (kind, names) in zip(drawing.subplots(1, 3), panels.items(), strict=True):
             for i, name in enumerate(names):
-                epochs = range(1, 1 + len(history[name]))
-                axes.plot(epochs, history[name], "--", color=COLOURS[i], label=f"{name}, training", marker=_dot(epochs))
-                if f"val_{name}" in history:
-                    values = history[f"val_{name}"]
-                    axes.plot(epochs, values, color=COLOURS[i], label=f"{name}, validation", marker=_dot(epochs))
+                epochs = range(1, 1 + len(next(iter(history.values()))))
+                for key, style, of in ((name, "--", "training"), (f"val_{name}", "-", "validation")):
+                    if key in history:
+                        axes.plot(
+                            epochs, history[key], style, color=COLOURS[i], label=f"{name}, {of}", marker=_dot(epochs)
+                        )
             axes.set(xlabel="epoch", ylabel=kind.replace("_", " "))
             axes.xaxis.get_major_locator().set_params(integer=True)
             lines = [value for line in axes.lines for value in line.get_ydata()]

@@ -14,6 +14,7 @@ from geoml.errors import InputError
 from geoml.files import atomic, checksum, write_json
 from geoml.logs import log, progress
 from geoml.provenance import Clock, peak_memory_mb, record
+from geoml.scalars import Scalars
 from geoml.splits import places
 from geoml.store import Store
 
@@ -30,6 +31,7 @@ class State:
     best_score: float | None = None
     seconds: dict[str, float] = field(default_factory=lambda: {"wall_s": 0.0, "cpu_s": 0.0})
     resumed: int = 0
+    by_epoch: dict[str, Any] = field(default_factory=dict)  # what the task keeps of the answers after an epoch
 
 
 def train(
@@ -44,6 +46,7 @@ def train(
     device: str = "cpu",
     threads: int = 1,
     init_from: Path | None = None,
+    events: Path | None = None,
 ) -> dict[str, Any]:
     """Train a variant on a prepared data set, to its last epoch or until patience ends.
 
@@ -59,6 +62,7 @@ def train(
         checkpoint: Where the state is kept meanwhile (.npz); removed at the end.
         device, threads: See :func:`geoml.backend.use_device`.
         init_from: Model file whose weights are the start.
+        events: Folder for TensorBoard, which is written with ``fit.tensorboard``.
 
     Returns:
         The content of ``record_path``.
@@ -74,7 +78,8 @@ def train(
     state, best = _resume(checkpoint, key, network)
     batches = Batches(store, part, network.output_names, variant, run["seed"])
     validation = part.validation(store, network.output_names)
-    compared_by = _check_monitor(fit, _validate(network, part, _first(validation), fit))
+    compared_by = _check_monitor(fit, _validate(network, part, _first(validation), fit)[0])
+    scalars = Scalars(events, len(state.history) * len(batches)) if events and fit["tensorboard"] else None
     before = dict(state.seconds)
     stopped_by = "epochs"
     for epoch in range(len(state.history) + 1, fit["epochs"] + 1):
@@ -83,8 +88,13 @@ def train(
             break
         epoch_clock = Clock()
         rates = learning_rates(fit, epoch, len(batches))
-        scores = one_epoch(network, batches, epoch, rates) | _validate(network, part, validation, fit)
+        losses: list[float] = []
+        trained = one_epoch(network, batches, epoch, rates, losses)
+        validated, answers = _validate(network, part, validation, fit)
+        scores = trained | validated
         _finite(scores, run)
+        if (kept := getattr(part, "by_epoch", lambda *_: None)(epoch, answers)) is not None:
+            state.by_epoch[str(epoch)] = kept
         rate = float(rates.mean())
         state.history.append({"epoch": epoch, "learning_rate": rate, **scores, **epoch_clock.read()})
         monitored = scores[fit["monitor"]]
@@ -93,14 +103,19 @@ def train(
         if better or fit["keep"] == "last":
             state.best_score, state.best_epoch = monitored, epoch
             best = [variable.numpy() for variable in network.variables]
+        if scalars:
+            scalars.epoch(state.history[-1], losses)
         state.seconds = {name: round(before[name] + spent, 3) for name, spent in clock.read().items()}
         _keep(checkpoint, key, network, best, state)
         log.info("epoch %d/%d  %s", epoch, fit["epochs"], "  ".join(f"{k} {v:.4f}" for k, v in scores.items()))
+    if scalars:
+        scalars.close()
     for variable, value in zip(network.variables, best, strict=True):
         variable.assign(value)
     meta = models.describe(run, variant, part, store.meta) | {
         "input_shape": list(part.input_shape(store.meta)),
         "outputs": list(network.output_names),
+        "train_share": fit["train_share"],
     }
     meta |= part.calibrate(models.Model(network, meta), store)
     models.save(model_path, network, meta)
@@ -125,6 +140,7 @@ def train(
         n_train=len(batches.rows),
         n_val=len(validation[0]),
         peak_memory_mb=peak_memory_mb(),
+        by_epoch=state.by_epoch,
         **{name: round(before[name] + spent, 3) for name, spent in clock.read().items()},
     )
     write_json(record_path, content)
@@ -202,14 +218,23 @@ def training_rows(store: Store, share: float, seed: int) -> np.ndarray:
 
 
 def one_epoch(
-    network: "keras.Model", batches: Batches, epoch: int, rates: np.ndarray | None = None
+    network: "keras.Model",
+    batches: Batches,
+    epoch: int,
+    rates: np.ndarray | None = None,
+    losses: list[float] | None = None,
 ) -> dict[str, float]:
-    """Train on every batch of an epoch, each with its rate; training loss and metrics, means over the batches."""
+    """Train on every batch of an epoch, each with its rate; training loss and metrics, means over the batches.
+
+    The loss of every batch goes to the end of ``losses``.
+    """
     steps: list[dict[str, Any]] = []
     for batch in progress(batches.epoch(epoch), len(batches), f"batches of epoch {epoch}"):
         if rates is not None and (not steps or rates[len(steps)] != rates[len(steps) - 1]):
             network.optimizer.learning_rate = rates[len(steps)]
         steps.append(one_step(network, batch))
+        if losses is not None:
+            losses.append(float(steps[-1]["loss"]))
     return {name: float(np.mean([step[name] for step in steps])) for name in steps[0]}
 
 
@@ -273,7 +298,10 @@ def _load_backbone(network: "keras.Model", path: Path) -> None:
     log.info("start from the backbone weights of %s", path)
 
 
-def _validate(network: "keras.Model", part: Any, validation: tuple, fit: dict[str, Any]) -> dict[str, float]:
+def _validate(
+    network: "keras.Model", part: Any, validation: tuple, fit: dict[str, Any]
+) -> tuple[dict[str, float], dict[str, np.ndarray]]:
+    """Scores of the validation samples, and the answers to them."""
     import keras
 
     x, y = validation
@@ -282,7 +310,8 @@ def _validate(network: "keras.Model", part: Any, validation: tuple, fit: dict[st
         name: float(np.mean(keras.losses.get(loss)(y[name], outputs[name])))
         for name, loss in part.losses(network.output_names, fit["loss"]).items()
     }
-    return {"val_loss": sum(losses.values())} | {f"val_{name}": v for name, v in part.monitor(y, outputs).items()}
+    scores = {"val_loss": sum(losses.values())} | {f"val_{name}": v for name, v in part.monitor(y, outputs).items()}
+    return scores, outputs
 
 
 def _first(validation: tuple) -> tuple:

@@ -28,6 +28,7 @@ rule train:
         variant=variant,
         device=DEVICE,
         checkpoint=f"checkpoints/{RUN}.npz",
+        events=f"results/tensorboard/{RUN}",
     message:
         "Train {wildcards.variant} on {wildcards.dataset} (seed {wildcards.seed})"
     script:

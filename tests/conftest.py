@@ -151,3 +151,15 @@ def keras_on_cpu() -> Any:
     import keras
 
     return keras
+
+
+def scalars_in(folder: Path) -> dict[str, list[tuple[int, float]]]:
+    """Values by tag, as TensorBoard itself reads them."""
+    from tensorboard.backend.event_processing.event_file_loader import LegacyEventFileLoader
+
+    found: dict[str, list[tuple[int, float]]] = {}
+    for file in sorted(folder.glob("events.out.tfevents.*")):
+        for event in LegacyEventFileLoader(str(file)).Load():
+            for value in event.summary.value:
+                found.setdefault(value.tag, []).append((event.step, round(value.simple_value, 4)))
+    return found

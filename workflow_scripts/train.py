@@ -18,4 +18,5 @@ with log_to(snakemake.log[0]):
         device=snakemake.params.device,
         threads=snakemake.threads,
         init_from=weights_file(snakemake.input.init_from),
+        events=Path(snakemake.params.events),
     )

@@ -423,10 +423,10 @@ def test_a_training_that_was_cut_goes_on_as_if_it_had_not_been(
 ):
     one_epoch = training.one_epoch
 
-    def cut(network: Any, batches: Any, epoch: int, rates: Any = None) -> dict[str, float]:
+    def cut(network: Any, batches: Any, epoch: int, *more: Any) -> dict[str, float]:
         if epoch == 2:
             raise KeyboardInterrupt
-        return one_epoch(network, batches, epoch, rates)
+        return one_epoch(network, batches, epoch, *more)
 
     with monkeypatch.context() as patch:
         patch.setattr(training, "one_epoch", cut)

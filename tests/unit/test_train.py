@@ -13,9 +13,9 @@ from typing import Any
 
 import numpy as np
 import pytest
-from conftest import TOY, fit_settings, write_toy
+from conftest import TOY, fit_settings, scalars_in, write_toy
 
-from geoml import backend, models, timing
+from geoml import backend, models, registry, timing
 from geoml import train as training
 from geoml.errors import InputError
 from geoml.store import Store
@@ -356,3 +356,37 @@ def test_values_cannot_be_balanced_like_classes(toy_store: Path):
     part = SimpleNamespace(CLASSES=())
     with pytest.raises(InputError, match="balance: expected false: the task has no classes"):
         training.Batches(Store(toy_store), part, ["side"], {"fit": FIT | {"balance": True}, "augment": {}}, 0)
+
+
+def test_what_a_task_keeps_of_an_epoch_is_in_the_record_also_after_an_interruption(
+    data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    part = registry.load_task("toy")
+
+    def kept(epoch: int, answers: dict[str, np.ndarray]) -> Any:
+        return [epoch, *answers["side"].shape] if epoch in (1, 3) else None
+
+    monkeypatch.setattr(part, "by_epoch", kept, raising=False)
+    interrupt_after(monkeypatch, 2)
+    with pytest.raises(KeyboardInterrupt):
+        run(tmp_path, data, variant(epochs=4))
+    record = run(tmp_path, data, variant(epochs=4))
+    assert record["resumed"] == 1 and record["by_epoch"] == {"1": [1, 50, 2], "3": [3, 50, 2]}
+
+
+def test_tensorboard_shows_every_step_and_epoch_of_a_training_that_was_cut(
+    data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    settings = variant(epochs=3)
+    settings["fit"] = settings["fit"] | {"tensorboard": True}
+    interrupt_after(monkeypatch, 2)
+    with pytest.raises(KeyboardInterrupt):
+        run(tmp_path, data, settings, events=tmp_path / "events")
+    run(tmp_path, data, settings, events=tmp_path / "events")
+    shown = scalars_in(tmp_path / "events")
+    assert [step for step, _ in shown["Iter/train_loss"]] == list(range(1, 1 + 3 * 7))
+    losses = np.array([value for _, value in shown["Iter/train_loss"]]).reshape(3, 7).mean(axis=1)
+    assert np.allclose(losses, history(tmp_path)["loss"], atol=1e-4)
+    assert np.allclose([v for _, v in shown["Accuracy/test"]], history(tmp_path)["val_accuracy"], atol=1e-4)
+    run(tmp_path / "none", data, variant(epochs=1), events=None)
+    assert not (tmp_path / "none" / "events").exists()
