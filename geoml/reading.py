@@ -3,7 +3,7 @@
 import bz2
 import gzip
 import zlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from glob import escape
 from pathlib import Path
@@ -17,6 +17,11 @@ if TYPE_CHECKING:
     import h5py
     import pandas as pd
     from obspy import Stream
+
+_NOT_WAVEFORMS = {
+    ".csv", ".txt", ".md", ".json", ".yaml", ".yml", ".xml", ".qml", ".quakeml", ".pdf", ".png", ".svg", ".html", ".py",
+    ".npz",
+}  # fmt: skip
 
 
 def find(folder: str | Path, *patterns: str) -> list[Path]:
@@ -109,6 +114,27 @@ def text(values: Any) -> np.ndarray:
     elif values.dtype.kind == "S":
         values = np.char.decode(values, "utf-8", "replace")
     return np.char.strip(values.astype("U"))
+
+
+def waveform_files(inputs: Sequence[str | Path]) -> list[Path]:
+    """Files to read in the order of their names, each once; of folders no hidden files, tables and figures.
+
+    Raises:
+        InputError: an input that does not exist, or no file at all.
+    """
+    found: dict[Path, Path] = {}
+    for path in map(Path, inputs):
+        if path.is_file():
+            found.setdefault(path.resolve(), path)
+        elif path.is_dir():
+            for file in path.rglob("*"):
+                if file.is_file() and file.suffix.lower() not in _NOT_WAVEFORMS and not _hidden(file.relative_to(path)):
+                    found.setdefault(file.resolve(), file)
+        else:
+            raise InputError(path, "input", "a waveform file or a folder", "no such file or folder")
+    if not found:
+        raise InputError(", ".join(map(str, inputs)), "inputs", "at least one waveform file", "none")
+    return sorted(found.values())
 
 
 def waveforms(path: Path, **options: Any) -> "Stream":

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from geoml import reading
-from geoml.errors import InputError
 from geoml.tasks.polarity import outputs, picks, reversals, task, windows
 
 if TYPE_CHECKING:
@@ -18,7 +17,6 @@ if TYPE_CHECKING:
 
 P_INDEX = 1000  # of the P pick in a segment of 2000 samples
 _BATCH = 1024  # segments judged together: 16 MB, and enough to keep a model busy
-_NOT_WAVEFORMS = {".csv", ".xml", ".qml", ".quakeml", ".json", ".md", ".pdf", ".png", ".html", ".py"}
 _UNMATCHED = (  # why a pick has no trace: how far the best trace came
     "no waveform of this station",
     "no trace of this station holds the pick",
@@ -117,7 +115,7 @@ def predict(
         InputError: inputs, picks or reversals that cannot be used. A single bad waveform is a row with a reason.
     """
     outputs.check(out)
-    files = _files(inputs)
+    files = reading.waveform_files(inputs)
     table = picks.read(picks_path) if picks_path else picks.from_headers(files)
     run = _Run(table, probabilities, settings, reversals)
     run.read(files)
@@ -131,23 +129,6 @@ def predict(
         notes=table.notes + notes,
         written=written,
     )
-
-
-def _files(inputs: Sequence[Path]) -> list[Path]:
-    """Waveform files in the order of their names, each once; hidden files and tables in folders are passed over."""
-    found: dict[Path, Path] = {}
-    for path in map(Path, inputs):
-        if path.is_file():
-            found.setdefault(path.resolve(), path)
-        elif path.is_dir():
-            for file in path.rglob("*"):
-                if not file.name.startswith(".") and file.suffix.lower() not in _NOT_WAVEFORMS and file.is_file():
-                    found.setdefault(file.resolve(), file)
-        else:
-            raise InputError(path, "input", "a waveform file or a folder", "no such file or folder")
-    if not found:
-        raise InputError(", ".join(map(str, inputs)), "inputs", "at least one waveform file", "none")
-    return sorted(found.values())
 
 
 class _Run:
