@@ -4,7 +4,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-SCRIPTS = ("startup", "batches", "prepare", "memory", "training", "features", "folds", "slip")
+SCRIPTS = ("startup", "batches", "prepare", "memory", "training", "features", "folds", "slip", "tremor")
 HERE = Path(__file__).parent
 
 

@@ -1,0 +1,1 @@
+"""Networks and estimators of the tremor task, one file each."""
