@@ -168,3 +168,42 @@ def test_slip_figures_are_there_and_splits_share_their_files(finished: Path):
         assert drawn == {"cross_plot.png", "efficiency_in_time.png", "intervals.png", "robustness.png"} | own
     assert len(list((finished / "data/slip/experiments").glob("*.mat"))) == 16
     assert not (finished / "data/slip/experiments_published").exists()
+
+
+def test_the_tremor_tables_say_what_each_split_leaks_and_what_clusters_are(finished: Path):
+    table = rows(finished / "results/tables/tremor_compare.csv")
+    expected = [("tremor", "encoder"), ("tremor", "floor"), ("tremor_random", "convnet"), ("tremor_random", "floor")]
+    assert sorted((row["dataset"], row["model"]) for row in table) == expected
+    for row in table:
+        for name in (
+            "accuracy",
+            "balanced_accuracy",
+            "recall",
+            "f1",
+            "roc_auc",
+            "pr_auc",
+            "train_accuracy",
+            "threshold",
+        ):
+            assert 0 <= float(row[name]) <= 1
+        assert float(row["accuracy_ci_low"]) <= float(row["accuracy"]) <= float(row["accuracy_ci_high"])
+        leaks = row["dataset"] == "tremor_random"
+        assert (float(row["events_in_train"]) > 0.5) == leaks and (float(row["stations_in_train"]) == 1) == leaks
+        assert row["data_source"] == "synthetic" and float(row["train_cpu_s"]) > 0 and row["train_gpu_s"] == ""
+    assert {row["parameters"] for row in table if row["model"] == "convnet"} == {"178234"}
+    clusters = rows(finished / "results/tables/tremor_clusters.csv")
+    assert {row["model"] for row in clusters} == {"encoder"}
+    assert {row["method"] for row in clusters} == {"kmeans_2", "kmeans", "gaussian_mixture", "hdbscan"}
+    assert {"ari_label", "nmi_event", "purity_station", "silhouette"} <= set(clusters[0])
+
+
+def test_tremor_figures_and_scalars_are_there(finished: Path):
+    run = "tremor/tremor/encoder/seed0"
+    drawn = {path.name for path in (finished / f"results/evaluation/{run}/figures").glob("*.png")}
+    assert drawn == {
+        "confusion.png", "curves.png", "traces.png", "training.png", "embedding_pca.png", "embedding_tsne.png",
+        "neighbours.png",
+    }  # fmt: skip
+    assert {path.name for path in (finished / "results/figures/tremor").glob("*.*")} >= {"compare.png", "compare.svg"}
+    assert list((finished / "results/tensorboard" / run).glob("events.out.tfevents.*"))
+    assert len(list((finished / "data/tremor/tremor").rglob("*.sac"))) == 180

@@ -1,0 +1,210 @@
+"""Figures of the tremor task: of one run, and of all runs together."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from geoml.plotting import (
+    COLOURS,
+    GREY,
+    MAP,
+    colour,
+    draw_calibration,
+    draw_confusion,
+    draw_history,
+    figure,
+    marker,
+    title,
+)
+from geoml.tasks.tremor import LENGTH_S, RATE_HZ
+from geoml.tasks.tremor.clustering import draw_embedding, draw_neighbours, draw_tsne
+from geoml.tasks.tremor.features import envelope
+from geoml.tasks.tremor.task import CLASSES
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from pandas import DataFrame
+
+_SPEEDS = (4.4, 3.0)  # km/s, between which the surface waves arrive (card, section 8)
+_FRAME, _HOP = 128, 32  # samples of the spectrogram
+_LETTERS = 80  # of a name above a trace
+_SHARES = {"test traces of events in train": "events", "test traces of stations in train": "stations"}
+
+
+def draw_run(folder: Path, metrics: dict[str, Any], history: dict[str, list[float]], examples: dict[str, Any]) -> None:
+    """Draw curves and calibration, confusion and kinds, traces, training and, of embeddings, what they look like.
+
+    Args:
+        folder: Where the PNG files go.
+        metrics: Content of ``metrics.json``, with the result of ``evaluation.evaluate`` under ``details``.
+        history: A value an epoch of each training quantity; empty for estimators.
+        examples: See :func:`geoml.tasks.tremor.evaluation.evaluate`.
+    """
+    folder = Path(folder)
+    details, source, n = metrics["details"], metrics["data_source"], metrics["n_test"]
+    name, hue = f"{metrics['run']['variant']} on {metrics['run']['dataset']}", colour(metrics["run"]["variant"])
+    with figure([folder / "curves.png"], 11.5, 3.9) as drawing:
+        left, middle, right = drawing.subplots(1, 3)
+        _draw_curves(left, middle, examples["truth"], examples["score"], details["threshold"], hue)
+        draw_calibration(right, details["calibration"], hue)
+        drawing.suptitle(title(name, n, source, "test traces"), x=0.01, ha="left", fontsize=10)
+    with figure([folder / "confusion.png"], 10.5, 4) as drawing:
+        left, right = drawing.subplots(1, 2, width_ratios=(1, 1.3))
+        draw_confusion(left, details["confusion"], CLASSES)
+        left.set(xlabel="model", ylabel="label", title="tremor?")
+        _draw_kinds(right, details, hue)
+        drawing.suptitle(title(name, n, source, "test traces"), x=0.01, ha="left", fontsize=10)
+    heading = title(f"{name}: traces without and with tremor, the best answered on top", None, source)
+    _draw_traces(folder / "traces.png", examples, heading)
+    if history:
+        draw_history(folder / "training.png", history, title(name, metrics["n_train"], source, "training traces"))
+    if "embedding" in examples:
+        _draw_embeddings(folder, examples, name, source)
+
+
+def draw_task(folder: Path, tables: dict[str, "DataFrame"]) -> None:
+    """Draw ``compare`` (accuracy on train and test by split) as PNG and SVG."""
+    table = tables["tremor_compare"]
+    known = list(dict.fromkeys(table["model"]))
+    paths = [Path(folder) / f"compare.{kind}" for kind in ("png", "svg")]
+    sets = table.groupby("dataset", sort=False)
+    with figure(paths, 3.4 * len(sets) + 2.4, 0.34 * len(known) + 1.7) as drawing:
+        panels = drawing.subplots(1, len(sets), squeeze=False, sharex=True, sharey=True)[0]
+        for axes, (dataset, rows) in zip(panels, sets, strict=True):
+            _draw_compare(axes, rows, known)
+            shares = [f"{rows[f'{of}_in_train'].iloc[0]:.0%} of {of}" for of in _SHARES.values()]
+            axes.set_title(f"{dataset}\nseen in training: {' and '.join(shares)}", fontsize=8.5)
+        panels[0].set_yticks(range(len(known)), known)
+        panels[0].set_ylim(len(known) - 0.5, -0.5)
+        panels[-1].legend(loc="upper left", bbox_to_anchor=(1.02, 1), fontsize=8)
+        source = "+".join(sorted(set(table["data_source"])))
+        heading = title("Learnt, or learnt by heart? 95 % intervals over events; line: chance", None, source)
+        drawing.suptitle(heading, x=0.01, ha="left", fontsize=10)
+
+
+def _draw_curves(left: "Axes", right: "Axes", truth: np.ndarray, score: np.ndarray, threshold: float, hue: str) -> None:
+    """True against false positives, and precision against recall, by falling probability."""
+    order = np.argsort(-score, kind="stable")
+    last = np.append(np.diff(score[order]) != 0, True)  # of traces of equal probability
+    hit = (truth[order] == 1).cumsum()[last]
+    called = np.arange(1, len(order) + 1)[last]
+    positive, negative = max((truth == 1).sum(), 1), max((truth == 0).sum(), 1)
+    at = int((score >= threshold).sum())
+    right_at = int((truth[score >= threshold] == 1).sum())
+    left.plot([0, *(called - hit) / negative], [0, *hit / positive], color=hue)
+    left.plot([0, 1], [0, 1], color=GREY, linewidth=0.8)
+    left.plot((at - right_at) / negative, right_at / positive, "o", color="black", label=f"threshold {threshold:.2f}")
+    left.set(xlabel="false positive rate", ylabel="true positive rate", title="ROC", xlim=(-0.02, 1.02))
+    right.plot(hit / positive, hit / called, color=hue)
+    right.axhline(positive / len(truth), color=GREY, linewidth=0.8)
+    if at:
+        right.plot(right_at / positive, right_at / at, "o", color="black")
+    right.set(xlabel="recall", ylabel="precision", title="precision and recall", xlim=(-0.02, 1.02), ylim=(0, 1.03))
+    left.set_ylim(0, 1.03)
+    left.legend(loc="lower right", fontsize=8)
+
+
+def _draw_kinds(axes: "Axes", details: dict[str, Any], hue: str) -> None:
+    """Accuracy by kind of trace."""
+    kinds = details["by_kind"]
+    names = sorted(kinds, key=lambda kind: kinds[kind]["accuracy"])
+    axes.barh(range(len(names)), [kinds[kind]["accuracy"] for kind in names], color=hue, height=0.6)
+    axes.set_yticks(range(len(names)), [f"{kind} (n = {kinds[kind]['n']})" for kind in names])
+    axes.axvline(0.5, color=GREY, linewidth=0.8)
+    axes.set(xlabel="read rightly", xlim=(0, 1), title="by kind of trace")
+
+
+def _draw_traces(path: Path, examples: dict[str, Any], heading: str) -> None:
+    """Each trace with its envelope, spectrogram, the predicted surface waves and what the network looks at."""
+    columns = [np.flatnonzero(examples["label"] == label) for label in range(len(CLASSES))]
+    rows = max(map(len, columns))
+    time = np.arange(examples["waves"].shape[1]) / RATE_HZ
+    with figure([path], 5.2 * 2, 2.5 * rows + 0.7) as drawing:
+        grid = drawing.subplots(2 * rows, 2, squeeze=False, sharex=True, height_ratios=[1.3, 1] * rows)
+        for axes in grid.flat:
+            axes.set_visible(False)
+        for row, column, k in [(row, column, k) for column, own in enumerate(columns) for row, k in enumerate(own)]:
+            upper, lower = grid[2 * row : 2 * row + 2, column]
+            upper.set_visible(True)
+            lower.set_visible(True)
+            wave = examples["waves"][k]
+            upper.plot(time, wave, color=GREY, linewidth=0.25, rasterized=True)
+            beat = envelope(wave[None])[0]
+            upper.plot(np.arange(len(beat)) * LENGTH_S / len(beat), beat, color=COLOURS[0], linewidth=1)
+            if "saliency" in examples:
+                _shade(upper, examples["saliency"][k])
+            _draw_arrivals(upper, examples["distance_km"][k], examples["after_origin_s"][k])
+            said = examples["probability"][k]
+            right = (said > 0.5) == (examples["label"][k] == 1)
+            upper.set_title(
+                f"{_end(str(examples['id'][k]))}\n{examples['kind'][k] or 'kind not given'}; p(tremor) {said:.2f}"
+                + ("" if right else ": wrong"), fontsize=7.5, color="black" if right else "#C00000")  # fmt: skip
+            upper.set(xlim=(0, LENGTH_S), yticks=[])
+            _draw_spectrogram(lower, wave)
+            lower.set_ylabel("Hz")
+        for column, own in enumerate(columns):
+            lowest = grid[2 * len(own) - 1, column]
+            lowest.tick_params(labelbottom=True)
+            lowest.set_xlabel("time (s)")
+        words = (
+            "blue: envelope; shaded: adds to (orange) or takes from (violet) tremor; lines: waves of 4.4 and 3.0 km/s"
+        )
+        drawing.suptitle(f"{heading}\n{words}", x=0.01, ha="left", fontsize=9)
+
+
+def _end(name: str) -> str:
+    """A name, or its end where it has no room above a trace."""
+    return name if len(name) <= _LETTERS else f"…{name[1 - _LETTERS :]}"
+
+
+def _shade(axes: "Axes", saliency: np.ndarray) -> None:
+    """Slices of a trace, the darker the more they move the answer."""
+    most = np.abs(saliency).max() or 1.0
+    edges = np.linspace(0, LENGTH_S, len(saliency) + 1)
+    for begin, end, value in zip(edges, edges[1:], saliency / most, strict=False):
+        hue = COLOURS[4] if value > 0 else COLOURS[3]
+        axes.axvspan(begin, end, color=hue, alpha=0.55 * abs(float(value)), linewidth=0)
+
+
+def _draw_arrivals(axes: "Axes", distance_km: float, after_origin_s: float) -> None:
+    for speed in _SPEEDS:
+        arrival = distance_km / speed - after_origin_s
+        if 0 <= arrival <= LENGTH_S:
+            axes.axvline(arrival, color="black", linewidth=0.9, linestyle="--")
+
+
+def _draw_spectrogram(axes: "Axes", wave: np.ndarray) -> None:
+    wave = wave / (wave.std() or 1)
+    frames = np.lib.stride_tricks.sliding_window_view(wave, _FRAME)[::_HOP] * np.hanning(_FRAME)
+    power = 10 * np.log10(np.abs(np.fft.rfft(frames, axis=1)).T ** 2 + 1e-12)
+    low, high = np.percentile(power, (30, 99.5))
+    axes.imshow(
+        power, origin="lower", aspect="auto", cmap=MAP, vmin=low, vmax=high, extent=(0, LENGTH_S, 0, RATE_HZ / 2)
+    )
+    axes.grid(False)
+
+
+def _draw_embeddings(folder: Path, examples: dict[str, Any], name: str, source: str) -> None:
+    truths = {of: examples[f"test_{of}"] for of in ("label", "event", "station")}
+    epochs = {int(epoch): np.asarray(values, float) for epoch, values in examples["by_epoch"].items()}
+    heading = title(f"{name}: embeddings of the validation traces", None, source)
+    shown = {of: examples[f"val_{of}"] for of in ("label", "event", "station")}
+    draw_embedding(folder / "embedding_pca.png", epochs, shown, heading)
+    draw_tsne(folder / "embedding_tsne.png", epochs, shown, heading)
+    heading = title(f"{name}, test traces", None, source)
+    draw_neighbours(folder / "neighbours.png", examples["embedding"], examples["test_waves"], truths, heading)
+
+
+def _draw_compare(axes: "Axes", rows: "DataFrame", known: list[str]) -> None:
+    """Accuracy of every model on the test set, and on the training set."""
+    axes.axvline(0.5, color=GREY, linewidth=0.8)
+    for k, row in enumerate(rows.to_dict("records")):
+        at, hue = known.index(row["model"]), colour(row["model"], known)
+        ends = [[max(row["accuracy"] - row["accuracy_ci_low"], 0)], [max(row["accuracy_ci_high"] - row["accuracy"], 0)]]
+        test, train = (None, None) if k else ("test", "train")
+        mark = marker(row["model"], known)
+        axes.errorbar(row["accuracy"], at, xerr=ends, fmt=mark, color=hue, capsize=2, label=test)
+        axes.plot(row["train_accuracy"], at, "|", color=hue, markersize=11, markeredgewidth=1.6, label=train)
+        axes.plot([row["accuracy"], row["train_accuracy"]], [at, at], ":", color=hue, linewidth=0.9)
+    axes.set(xlabel="accuracy", xlim=(0, 1.02))

@@ -1,0 +1,3 @@
+"""Scores of the class tremor alone, under the names that the field uses for two classes."""
+
+TREMOR = 1
