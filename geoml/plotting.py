@@ -66,7 +66,7 @@ def marker(name: str, known: Sequence[str] = ()) -> str:
 def _place(name: str, known: Sequence[str]) -> int:
     if name in known:
         return list(known).index(name)
-    rest = max(len(COLOURS) - len(known), 1)
+    rest = max(len(COLOURS) - 1 - len(known), 1)  # black only where eight are compared
     return len(known) + crc32(name.encode()) % rest
 
 
