@@ -319,7 +319,7 @@ def test_marks_say_which_held_out_maps_the_training_set_has(source: Path, tmp_pa
 def test_too_few_experiments_are_an_error_before_anything_is_trained(source: Path, tmp_path: Path):
     (tmp_path / "source").mkdir()
     (tmp_path / "source/EB_050_1.mat").write_bytes((source / "EB_050_1.mat").read_bytes())
-    with pytest.raises(InputError, match=r"slip/here: split: expected samples in the \w+ set, got none \(different values of group: 1\)"):
+    with pytest.raises(InputError, match=r"slip/here: split: expected samples in the \w+ set, got none \(.*group: 1\)"):
         made(tmp_path / "source", tmp_path / "data", {"by": "group"})
     with pytest.raises(InputError, match=r"split\.by: official: expected samples that the data put into val, got none"):
         made(tmp_path / "source", tmp_path / "data", {"by": "official"}, prepare={"sets": "published"})
