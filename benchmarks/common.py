@@ -11,7 +11,10 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import numpy as np
 
 for _name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
     os.environ.setdefault(_name, "1")
@@ -27,6 +30,49 @@ def cpu_seconds(work: Callable[[], Any]) -> float:
     start = time.process_time()
     work()
     return time.process_time() - start
+
+
+def turns(rounds: int, *works: Callable[[], Any]) -> "np.ndarray":
+    """CPU seconds (rounds, works) of things that take turns, after each was done once."""
+    import numpy as np
+
+    for work in works:
+        work()
+    return np.array([[cpu_seconds(work) for work in works] for _ in range(rounds)])
+
+
+def against_plain(network: Any, batches: Any, plain: Any, rounds: int, unit: str, least: float) -> Any:
+    """Print how a compiled network trains through geoml's loop and without it, against plain Keras; gives a batch.
+
+    Plain Keras is fed the same batch from memory again and again; all take turns.
+    """
+    import numpy as np
+
+    from geoml.train import one_epoch
+
+    fixed = next(batches.epoch(1))
+
+    def repeat(net: Any) -> Callable[[], Any]:
+        return lambda: [net.train_on_batch(*fixed) for _ in range(len(batches))]
+
+    epoch = iter(range(1, rounds + 2))
+    times = turns(
+        rounds,
+        lambda: one_epoch(network, batches, next(epoch)),
+        repeat(network),
+        repeat(plain),
+        lambda: [None for _ in batches.epoch(1)],
+    )
+    loop, step, plain_step, alone = len(batches) * batches.size / np.median(times, axis=0)
+    gain, bare = np.median(times[:, 2:3] / times[:, :2], axis=0)
+    print(f"{network.name}, batches of {batches.size}, median of {rounds} rounds:")
+    line("plain Keras from memory", plain_step, unit)
+    line("end to end, augmented", loop, unit)
+    line("  against plain Keras", gain, "times", f">= {least}", gain >= least)
+    line("training step alone", step, unit)
+    line("  against plain Keras", bare, "times")
+    line("batches alone", alone, unit, "> the step", alone > step)
+    return fixed
 
 
 def child(*command: str | Path) -> tuple[float, str]:

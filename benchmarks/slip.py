@@ -7,7 +7,6 @@ again; ours goes through geoml's loop, from the prepared set, with augmentation.
 import common  # noqa: I001  (first: it sets the number of threads)
 
 import argparse
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +17,7 @@ from geoml.backend import use_device
 from geoml.prepare import prepare
 from geoml.provenance import peak_memory_mb
 from geoml.store import Store
-from geoml.train import Batches, compiled, one_epoch
+from geoml.train import Batches, compiled
 
 BATCH, FRAMES, TARGET = 256, 230, 3
 AUGMENT = {"shift": 0.1, "zoom": 0.05, "flips": "independent", "thickness": False}
@@ -62,13 +61,6 @@ def experiments(folder: Path) -> Path:
     return folder / "set"
 
 
-def turns(rounds: int, *works: Callable[[], Any]) -> np.ndarray:
-    """CPU seconds (rounds, works) of things that take turns, after each was done once."""
-    for work in works:
-        work()
-    return np.array([[common.cpu_seconds(work) for work in works] for _ in range(rounds)])
-
-
 def variant(name: str) -> dict[str, Any]:
     """Settings of a network, as published."""
     loss = "gaussian" if name in ("gaussian", "ensemble") else "per_sample"
@@ -84,30 +76,9 @@ def training(store: Store, rounds: int) -> np.ndarray:
 
     network, part = compiled("slip", variant("ssf_cnn"), store.meta, seed=0)
     batches = Batches(store, part, network.output_names, variant("ssf_cnn"), seed=0)
-    fixed = next(batches.epoch(1))
     baseline = plain()
     baseline.compile(keras.optimizers.Adam(5e-3), per_sample)
-
-    def repeat(net: Any) -> Callable[[], Any]:
-        return lambda: [net.train_on_batch(*fixed) for _ in range(len(batches))]
-
-    epoch = iter(range(1, rounds + 2))
-    times = turns(
-        rounds,
-        lambda: one_epoch(network, batches, next(epoch)),
-        repeat(network),
-        repeat(baseline),
-        lambda: [None for _ in batches.epoch(1)],
-    )
-    loop, step, plain_step, alone = len(batches) * BATCH / np.median(times, axis=0)
-    gain, bare = np.median(times[:, 2:3] / times[:, :2], axis=0)
-    print(f"ssf_cnn, batches of {BATCH}, median of {rounds} rounds:")
-    common.line("plain Keras from memory", plain_step, "maps/CPU s")
-    common.line("end to end, augmented", loop, "maps/CPU s")
-    common.line("  against plain Keras", gain, "times", f">= {TARGET}", gain >= TARGET)
-    common.line("bare step", step, "maps/CPU s")
-    common.line("  against plain Keras", bare, "times")
-    common.line("batches alone", alone, "maps/CPU s", "> the step", alone > step)
+    fixed = common.against_plain(network, batches, baseline, rounds, "maps/CPU s", TARGET)
     return fixed[0]
 
 
@@ -116,7 +87,9 @@ def prediction(x: np.ndarray, rounds: int) -> None:
     ours, baseline = models.build("slip", "ssf_cnn", {}, x.shape[1:]), plain()
     full = np.random.default_rng(0).random(x.shape, np.float32)
     for name, maps, limit in (("fault maps", x, TARGET), ("noise everywhere", full, 0)):
-        times = turns(rounds, lambda m=maps: ours.predict_on_batch(m), lambda m=maps: baseline.predict_on_batch(m))
+        times = common.turns(
+            rounds, lambda m=maps: ours.predict_on_batch(m), lambda m=maps: baseline.predict_on_batch(m)
+        )
         gain = np.median(times[:, 1] / times[:, 0])
         verdict = (f">= {limit}", gain >= limit) if limit else ()
         common.line(f"prediction, {name}", BATCH / np.median(times[:, 0]), "maps/CPU s")
@@ -131,7 +104,7 @@ def others(store: Store, x: np.ndarray, rounds: int) -> None:
         if name == "ssf_cnn" or registry.maker("slip", name) != "build":
             continue
         network, _ = compiled("slip", variant(name), store.meta, seed=0)
-        times = turns(rounds, lambda n=network: n.train_on_batch(x, y), lambda n=network: n.predict_on_batch(x))
+        times = common.turns(rounds, lambda n=network: n.train_on_batch(x, y), lambda n=network: n.predict_on_batch(x))
         step, answer = BATCH / np.median(times, axis=0)
         common.line(f"{name}, training step", step, "maps/CPU s")
         common.line(f"{name}, prediction", answer, "maps/CPU s")

@@ -7,7 +7,6 @@ again; ours goes through geoml's loop, from the prepared set, with augmentation.
 import common  # noqa: I001  (first: it sets the number of threads)
 
 import argparse
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +17,7 @@ from geoml.backend import use_device
 from geoml.provenance import peak_memory_mb
 from geoml.store import Block, Store, StoreWriter
 from geoml.tasks.tremor import SAMPLES
-from geoml.train import Batches, compiled, one_epoch
+from geoml.train import Batches, compiled
 
 BATCH, STEPS, TARGET = 64, 4, 1
 AUGMENT = {"shift_s": 100, "mix": 0.3, "noise": 0.3, "ramp": 0.5, "polarity": True}
@@ -64,13 +63,6 @@ def prepared(folder: Path, rows: int) -> Store:
     return Store(folder)
 
 
-def turns(rounds: int, *works: Callable[[], Any]) -> np.ndarray:
-    """CPU seconds (rounds, works) of things that take turns, after each was done once."""
-    for work in works:
-        work()
-    return np.array([[common.cpu_seconds(work) for work in works] for _ in range(rounds)])
-
-
 def variant(name: str) -> dict[str, Any]:
     """Settings of a network."""
     loss = "deep_clustering" if name == "encoder" else "categorical_crossentropy"
@@ -83,31 +75,10 @@ def training(store: Store, rounds: int) -> tuple[np.ndarray, np.ndarray]:
 
     network, part = compiled("tremor", variant("convnet"), store.meta, seed=0)
     batches = Batches(store, part, network.output_names, variant("convnet"), seed=0)
-    fixed = next(batches.epoch(1))
     baseline = plain()
     baseline.compile(keras.optimizers.Adam(1e-4), "categorical_crossentropy", metrics=["accuracy"])
-
-    def repeat(net: Any) -> Callable[[], Any]:
-        return lambda: [net.train_on_batch(*fixed) for _ in range(len(batches))]
-
-    epoch = iter(range(1, rounds + 2))
-    times = turns(
-        rounds,
-        lambda: one_epoch(network, batches, next(epoch)),
-        repeat(network),
-        repeat(baseline),
-        lambda: [None for _ in batches.epoch(1)],
-    )
-    loop, step, plain_step, alone = len(batches) * BATCH / np.median(times, axis=0)
-    gain, bare = np.median(times[:, 2:3] / times[:, :2], axis=0)
-    print(f"convnet, batches of {BATCH}, median of {rounds} rounds:")
-    common.line("plain Keras from memory", plain_step, "traces/CPU s")
-    common.line("end to end, augmented", loop, "traces/CPU s")
-    common.line("  against plain Keras", gain, "times", f">= {TARGET}", gain >= TARGET)
-    common.line("training step alone", step, "traces/CPU s")
-    common.line("  against plain Keras", bare, "times", f">= {TARGET}", bare >= TARGET)
-    common.line("batches alone", alone, "traces/CPU s", "> the step", alone > step)
-    times = turns(rounds, *(lambda n=n: n.predict_on_batch(fixed[0]) for n in (network, baseline)))
+    fixed = common.against_plain(network, batches, baseline, rounds, "traces/CPU s", TARGET)
+    times = common.turns(rounds, *(lambda n=n: n.predict_on_batch(fixed[0]) for n in (network, baseline)))
     common.line("prediction", BATCH / np.median(times[:, 0]), "traces/CPU s")
     common.line("  against plain Keras", np.median(times[:, 1] / times[:, 0]), "times")
     return fixed
@@ -120,7 +91,7 @@ def others(store: Store, batch: tuple[np.ndarray, np.ndarray], rounds: int) -> N
         if name == "convnet" or registry.maker("tremor", name) != "build":
             continue
         network, _ = compiled("tremor", variant(name), store.meta, seed=0)
-        times = turns(
+        times = common.turns(
             rounds, lambda n=network: n.train_on_batch(*batch), lambda n=network: n.predict_on_batch(batch[0])
         )
         step, answer = BATCH / np.median(times, axis=0)

@@ -1,4 +1,4 @@
-"""Scalars of a training for TensorBoard, under the names that the tremor ConvNet's authors gave them."""
+"""Scalars of a training for TensorBoard, under the names that the scripts of seisml use."""
 
 import time
 from collections.abc import Mapping, Sequence
@@ -27,7 +27,7 @@ class Scalars:
     def epoch(self, scores: Mapping[str, float], losses: Sequence[float]) -> None:
         """Write an epoch: ``Iter/train_loss`` of every step, ``Loss/train``, ``Loss/test`` and so on at its number.
 
-        ``test`` is what the original called the set that each epoch is scored on; here it is the validation set, and
+        ``test`` is what those scripts call the set that each epoch is scored on; here it is the validation set, and
         the test set is never looked at.
         """
         for loss in losses:

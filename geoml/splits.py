@@ -80,6 +80,8 @@ def _divided(
     if linked:
         joined = _joined(names, linked)
         names, groups = names[np.unique(joined, return_index=True)[1]], joined[groups]
+    if fold is not None and fold[1] > len(names):  # said of every fold, so before anything is trained on the first
+        raise InputError(where, "folds", f"at most {len(names)}, the different values of {key}", fold[1])
     place = _by_time(groups, columns["time"], where) if by == "time" else places(names, seed)
     told = columns.get("official_split", np.zeros(len(groups), "S1"))
     official = told == (b"test" if told.dtype.kind == "S" else "test")

@@ -158,11 +158,15 @@ def test_folds_over_two_columns_test_every_event_once_at_stations_that_training_
         assert not np.isin(columns["station"][split == TEST], columns["station"][train]).any()
 
 
-def test_fewer_stations_than_folds_is_an_error():
-    with pytest.raises(
-        InputError, match=r"samples in the test set.*none \(different values of group: 40, station: 3\)"
-    ):
-        assign(crossed(stations=3), **RULE | {"by": ["group", "station"]}, fold=(4, 5))
+@pytest.mark.parametrize("k", range(5))
+def test_fewer_stations_than_folds_is_an_error_of_every_fold(k: int):
+    with pytest.raises(InputError, match=r"dots: folds: expected at most 3, the different values of station, got 5"):
+        assign(crossed(stations=3), **RULE | {"by": ["group", "station"]}, fold=(k, 5))
+
+
+def test_a_set_of_two_columns_that_stays_empty_is_an_error_with_the_count_of_both():
+    with pytest.raises(InputError, match=r"in the test set.*none \(different values of group: 40, station: 1\)"):
+        assign(crossed(stations=1), **RULE | {"by": ["group", "station"]})
 
 
 def test_an_official_test_set_must_keep_its_stations_to_itself():

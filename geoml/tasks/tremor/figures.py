@@ -147,9 +147,7 @@ def _draw_traces(path: Path, examples: dict[str, Any], heading: str) -> None:
             lowest = grid[2 * len(own) - 1, column]
             lowest.tick_params(labelbottom=True)
             lowest.set_xlabel("time (s)")
-        words = (
-            "blue: envelope; shaded: adds to (orange) or takes from (violet) tremor; lines: waves of 4.4 and 3.0 km/s"
-        )
+        words = "blue: envelope; shaded: adds to (orange) or takes from (violet) tremor; bar: waves of 4.4 to 3.0 km/s"
         drawing.suptitle(f"{heading}\n{words}", x=0.01, ha="left", fontsize=9)
 
 
@@ -168,10 +166,11 @@ def _shade(axes: "Axes", saliency: np.ndarray) -> None:
 
 
 def _draw_arrivals(axes: "Axes", distance_km: float, after_origin_s: float) -> None:
-    for speed in _SPEEDS:
-        arrival = distance_km / speed - after_origin_s
-        if 0 <= arrival <= LENGTH_S:
-            axes.axvline(arrival, color="black", linewidth=0.9, linestyle="--")
+    """A bar along the top while the surface waves pass, as far as they are in the window."""
+    first, last = (distance_km / speed - after_origin_s for speed in _SPEEDS)
+    if first < LENGTH_S and last > 0:  # not where either is unknown
+        style: Any = {"transform": axes.get_xaxis_transform(), "color": "black", "linewidth": 3}
+        axes.hlines(0.97, max(first, 0), min(last, LENGTH_S), **style)
 
 
 def _draw_spectrogram(axes: "Axes", wave: np.ndarray) -> None:

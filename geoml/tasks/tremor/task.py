@@ -109,11 +109,11 @@ def monitor(y: dict[str, np.ndarray], outputs: dict[str, np.ndarray]) -> dict[st
 
     Accuracy; of embeddings, how often most of the eleven nearest other traces are of a trace's class (card, section 5).
     """
-    from geoml.tasks.tremor.clustering import neighbours
-
     ((name, output),) = outputs.items()
     label = y[name].argmax(axis=1)
     if name == "embedding":
+        from geoml.tasks.tremor.clustering import neighbours
+
         return {"accuracy": neighbours(output, label)}
     return {"accuracy": float((label == output.argmax(axis=1)).mean())}
 
