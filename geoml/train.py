@@ -5,10 +5,10 @@ import json
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from zipfile import BadZipFile, ZipFile
 
 import numpy as np
 
+from geoml import checkpoint as checkpoints
 from geoml import models, registry
 from geoml.errors import InputError
 from geoml.files import atomic, checksum, write_json
@@ -78,7 +78,7 @@ def train(
     state, best = _resume(checkpoint, key, network)
     batches = Batches(store, part, network.output_names, variant, run["seed"])
     validation = part.validation(store, network.output_names)
-    compared_by = _check_monitor(fit, _validate(network, part, _first(validation), fit)[0])
+    compared_by = _check_monitor(fit, validate(network, part, _first(validation), fit)[0])
     scalars = Scalars(events, len(state.history) * len(batches)) if events and fit["tensorboard"] else None
     before = dict(state.seconds)
     stopped_by = "epochs"
@@ -90,7 +90,7 @@ def train(
         rates = learning_rates(fit, epoch, len(batches))
         losses: list[float] = []
         trained = one_epoch(network, batches, epoch, rates, losses)
-        validated, answers = _validate(network, part, validation, fit)
+        validated, answers = validate(network, part, validation, fit)
         scores = trained | validated
         _finite(scores, run)
         if (kept := getattr(part, "by_epoch", lambda *_: None)(epoch, answers)) is not None:
@@ -106,7 +106,7 @@ def train(
         if scalars:
             scalars.epoch(state.history[-1], losses)
         state.seconds = {name: round(before[name] + spent, 3) for name, spent in clock.read().items()}
-        _keep(checkpoint, key, network, best, state)
+        checkpoints.keep(checkpoint, key, network, vars(state), best)
         log.info("epoch %d/%d  %s", epoch, fit["epochs"], "  ".join(f"{k} {v:.4f}" for k, v in scores.items()))
     if scalars:
         scalars.close()
@@ -144,8 +144,7 @@ def train(
         **{name: round(before[name] + spent, 3) for name, spent in clock.read().items()},
     )
     write_json(record_path, content)
-    for left in (checkpoint, *checkpoint.parent.glob(f".{checkpoint.stem}.*{checkpoint.suffix}")):
-        left.unlink(missing_ok=True)  # with what a kill in the middle of writing one left behind
+    checkpoints.remove(checkpoint)
     return content
 
 
@@ -298,7 +297,7 @@ def _load_backbone(network: "keras.Model", path: Path) -> None:
     log.info("start from the backbone weights of %s", path)
 
 
-def _validate(
+def validate(
     network: "keras.Model", part: Any, validation: tuple, fit: dict[str, Any]
 ) -> tuple[dict[str, float], dict[str, np.ndarray]]:
     """Scores of the validation samples, and the answers to them."""
@@ -338,34 +337,11 @@ def _key(run: dict[str, Any], variant: dict[str, Any], fingerprint: str, init_fr
     return hashlib.sha256(text.encode()).hexdigest()
 
 
-def _keep(path: Path, key: str, network: "keras.Model", best: list[np.ndarray], state: State) -> None:
-    """Write the checkpoint, one array in memory at a time: a large network has four times its size here."""
-    arrays: list[tuple[str, Any]] = [("key", key), ("state", json.dumps(vars(state)))]
-    arrays += [(f"variable_{i}", v) for i, v in enumerate(network.variables)]
-    arrays += [(f"optimizer_{i}", v) for i, v in enumerate(network.optimizer.variables)]
-    arrays += [(f"best_{i}", v) for i, v in enumerate(best)]
-    with atomic(path) as temporary, ZipFile(temporary, "w") as archive:
-        for name, value in arrays:
-            with archive.open(f"{name}.npy", "w", force_zip64=True) as file:
-                np.lib.format.write_array(file, np.asarray(value), allow_pickle=False)
-
-
 def _resume(path: Path, key: str, network: "keras.Model") -> tuple[State, list[np.ndarray]]:
-    if not path.exists():
+    content, best = checkpoints.resume(path, key, network)
+    if content is None:
         return State(), []
-    try:
-        with open(path, "rb") as file, np.load(file, allow_pickle=False) as saved:
-            if str(saved["key"]) != key:
-                log.info("%s is of other settings or data: starting from the first epoch", path)
-                return State(), []
-            for i, variable in enumerate(network.variables):
-                variable.assign(saved[f"variable_{i}"])
-            for i, variable in enumerate(network.optimizer.variables):
-                variable.assign(saved[f"optimizer_{i}"])
-            best = [saved[f"best_{i}"] for i in range(len(network.variables))]
-            state = State(**json.loads(str(saved["state"])))
-    except (OSError, EOFError, ValueError, KeyError, BadZipFile) as error:
-        raise InputError(path, "content", "a checkpoint", error, "Delete it to start from the first epoch.") from None
+    state = State(**content)
     state.resumed += 1
     log.info("resumed after epoch %d from %s", len(state.history), path)
     return state, best

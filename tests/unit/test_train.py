@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 from conftest import TOY, fit_settings, scalars_in, write_toy
 
-from geoml import backend, models, registry, timing
+from geoml import backend, checkpoint, models, registry, timing
 from geoml import train as training
 from geoml.errors import InputError
 from geoml.store import Store
@@ -51,15 +51,15 @@ def data(keras_on_cpu: Any, toy_store: Path) -> Path:
 
 def interrupt_after(monkeypatch: pytest.MonkeyPatch, epoch: int) -> None:
     """Make the next training stop right after the checkpoint of an epoch."""
-    keep = training._keep
+    keep = checkpoint.keep
 
-    def stop(path: Path, key: str, network: Any, best: Any, state: training.State) -> None:
-        keep(path, key, network, best, state)
-        if len(state.history) == epoch:
-            monkeypatch.setattr(training, "_keep", keep)
+    def stop(path: Path, key: str, network: Any, state: dict[str, Any], best: Any) -> None:
+        keep(path, key, network, state, best)
+        if len(state["history"]) == epoch:
+            monkeypatch.setattr(checkpoint, "keep", keep)
             raise KeyboardInterrupt
 
-    monkeypatch.setattr(training, "_keep", stop)
+    monkeypatch.setattr(checkpoint, "keep", stop)
 
 
 def test_learning_rates():
