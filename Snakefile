@@ -15,6 +15,7 @@ report: "config/report/workflow.rst"
 
 include: "rules/common.smk"
 include: "rules/data.smk"
+include: "rules/search.smk"
 include: "rules/train.smk"
 include: "rules/evaluate.smk"
 include: "rules/tables.smk"
@@ -25,5 +26,6 @@ rule all:
     default_target: True
     input:
         TABLES,
+        SEARCH_TABLES,
         FIGURES,
         PREDICTIONS,

@@ -12,7 +12,7 @@ from geoml import __version__, registry
 from geoml.errors import InputError
 
 _CONFIG = "config/config.yaml"
-_PREDICT = ("picks", "reversals", "pixel_m", "line_px", "sense", "overlap")
+_PREDICT = ("picks", "reversals", "pixel_m", "line_px", "sense", "overlap", "engine", "stride", "threshold", "scale")
 _FIT = ("epochs", "batch_size", "learning_rate", "schedule", "patience", "monitor", "monitor_mode", "loss")
 
 
@@ -64,6 +64,10 @@ def _parser() -> argparse.ArgumentParser:
     predict.add_argument("--line_px", type=int, nargs="+", metavar="PIXELS", help="thicknesses of a drawn trace to try")
     predict.add_argument("--sense", choices=("dextral", "sinistral"), help="sense of slip of the fault")
     predict.add_argument("--overlap", type=float, metavar="SHARE", help="of neighbouring windows of continuous records")
+    predict.add_argument("--engine", choices=("sliding", "convolutional"), help="how a section is gone through")
+    predict.add_argument("--stride", type=int, choices=(4, 8, 16), help="pixels between windows of a section")
+    predict.add_argument("--threshold", type=float, metavar="P", help="probability from which an event is picked")
+    predict.add_argument("--scale", choices=("line", "model"), help="amplitudes: by the section's own, or the model's")
     predict.add_argument("-o", "--out", required=True, type=Path, help="a .csv file, or a folder for all outputs")
 
     weights = commands.add_parser("import-weights", help="make a model of the original system's published weights")

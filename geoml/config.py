@@ -73,6 +73,9 @@ def resolve(config: dict[str, Any], where: object = "config") -> dict[str, Any]:
         for name, entry in settings["variants"].items():
             entry["fit"] = settings["fit"] | given["variants"][name].get("fit", {})
             _resolve_variant(task, name, entry, settings, own, schema, f"{at}.variants.{name}")
+        for name, entry in settings["searches"].items():
+            entry["fit"] = settings["fit"] | given["searches"][name].get("fit", {})
+            _resolve_search(task, name, entry, settings, own, f"{at}.searches.{name}")
         _check_columns(task, settings["columns"], at)
         for name, entry in settings["predictions"].items():
             if not registry.has_part(task, "predict"):
@@ -328,17 +331,13 @@ def _resolve_variant(
             repr(entry["model"]),
             registry.closest(entry["model"], known),
         )
-    maker = registry.maker(task, entry["model"])
-    arguments = registry.parameters(task, "models", entry["model"], maker)
-    for key in entry["args"]:
-        if key not in arguments:
-            raise InputError(
-                at,
-                f"args.{key}",
-                f"an argument of {entry['model']}.{maker}()",
-                repr(key),
-                registry.closest(key, arguments),
-            )
+    _check_args(task, entry, at)
+    if (search := entry.get("best_of")) is not None:
+        if search not in settings["searches"]:
+            hint = registry.closest(search, settings["searches"])
+            raise InputError(at, "best_of", "a search of this task", repr(search), hint)
+        if (model := settings["searches"][search]["model"]) != entry["model"]:
+            raise InputError(at, "model", f"{model}, which the search {search} trained", repr(entry["model"]))
     entry.setdefault("datasets", list(settings["datasets"]))
     for dataset in entry["datasets"]:
         if dataset not in settings["datasets"]:
@@ -354,6 +353,40 @@ def _resolve_variant(
         _check_model(entry["init_from"], settings, at, "init_from")
         if (source := model_source(entry["init_from"])) and source[1] == name:
             raise InputError(at, "init_from", "a run of another variant", repr(entry["init_from"]))
+
+
+def _resolve_search(
+    task: str, name: str, entry: dict[str, Any], settings: dict[str, Any], own: dict[str, Any], at: str
+) -> None:
+    if not registry.has_part(task, "space"):
+        raise InputError(at, "searches", "a task with a search space", repr(task))
+    if entry["dataset"] not in settings["datasets"]:
+        hint = registry.closest(entry["dataset"], settings["datasets"])
+        raise InputError(at, "dataset", "a data set of this task", repr(entry["dataset"]), hint)
+    known = [model for model in registry.names(task, "models") if "candidate" in _arguments(task, model)]
+    if entry["model"] not in known:
+        hint = registry.closest(entry["model"], known)
+        raise InputError(at, "model", "a network of a candidate", repr(entry["model"]), hint)
+    _check_args(task, entry, at)
+    if entry["rungs"] != sorted(entry["rungs"]):
+        raise InputError(at, "rungs", "rising numbers of epochs", entry["rungs"])
+    space = registry.load_task(task, "space")
+    entry["space"] = space.DEFAULT | entry["space"]
+    space.check(entry["space"], f"{at}.space")
+    entry["augment"] = _own({}, settings["augment"], own["augment"], at, "augment")
+
+
+def _check_args(task: str, entry: dict[str, Any], at: str) -> None:
+    arguments = _arguments(task, entry["model"])
+    for key in entry["args"]:
+        if key not in arguments:
+            function = f"{entry['model']}.{registry.maker(task, entry['model'])}()"
+            hint = registry.closest(key, arguments)
+            raise InputError(at, f"args.{key}", f"an argument of {function}", repr(key), hint)
+
+
+def _arguments(task: str, model: str) -> tuple[str, ...]:
+    return registry.parameters(task, "models", model, registry.maker(task, model))
 
 
 def _check_model(reference: str, settings: dict[str, Any], at: str, key: str) -> None:
@@ -379,5 +412,5 @@ def _check_model(reference: str, settings: dict[str, Any], at: str, key: str) ->
 def _check_columns(task: str, columns: list[str], at: str) -> None:
     known = registry.scores(task)
     for column in columns:
-        if column not in known and column.rpartition("_")[0] not in known:
+        if column not in known and not any(column.startswith(f"{name}_") for name in known):
             raise InputError(at, "columns", "known metrics", repr(column), registry.closest(column, known))

@@ -12,6 +12,7 @@ from geoml.errors import InputError
 from geoml.files import read_json
 from geoml.logs import log_to
 from geoml.prepare import prepare_from, prepared_from
+from geoml.search import with_best
 from geoml.store import SPLITS, Block, Store
 
 
@@ -62,7 +63,11 @@ def train(
     _refuse_other_dataset(name, dataset, list(resolved["datasets"]))
     if gpu is not None:
         os.environ["CUDA_VISIBLE_DEVICES"] = gpu
-    variant = {key: resolved["variants"]["manual"][key] for key in ("model", "args", "fit", "augment")}
+    entry = resolved["variants"]["manual"]
+    variant = {key: entry[key] for key in ("model", "args", "fit", "augment")}
+    if search := entry.get("best_of"):
+        folder = Path("results/search") / task / resolved["searches"][search]["dataset"] / search
+        variant = with_best(variant, folder / "best.json")
     network = config.trains(task, variant)
     path = Path("results/models/manual") / f"{name}.{'keras' if network else 'skops'}"
     run = {"task": task, "dataset": dataset, "variant": name, "seed": seed}

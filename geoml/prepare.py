@@ -63,6 +63,7 @@ def prepare(task: str, dataset: str, entry: dict[str, Any], source: Path, folder
             "duplicates": {"left_out_with_another_label": contradictory} | twins,
             "labels": _labels(part, columns, where),
             "audit": part.audit(columns, where),
+            "measured": _measured(part, writer, columns["split"]),
         }
         for name, count in meta["duplicates"].items():
             if count:
@@ -109,6 +110,7 @@ def pool(task: str, dataset: str, entry: dict[str, Any], members: list[Path], fo
             "split": {"members": [store.meta["split"] for store in stores]},
             "labels": _labels(part, columns, where),
             "audit": part.audit(columns, where),
+            "measured": _measured(part, writer, columns["split"]),
         }
         return writer.finish(columns, meta)
 
@@ -116,6 +118,13 @@ def pool(task: str, dataset: str, entry: dict[str, Any], members: list[Path], fo
 def prepared_from(entry: dict[str, Any], meta: dict[str, Any]) -> bool:
     """Whether a prepared set was made with these settings."""
     return meta.get("entry") == _without_path(entry)
+
+
+def _measured(part: Any, writer: StoreWriter, split: np.ndarray) -> dict[str, Any]:
+    """What a task wants to know of the training samples, and of no others, such as their range."""
+    if not hasattr(part, "measure"):
+        return {}
+    return part.measure(writer.inputs(), np.flatnonzero(split == splits.TRAIN))
 
 
 def _without_path(entry: dict[str, Any]) -> dict[str, Any]:

@@ -117,6 +117,11 @@ class StoreWriter:
             self._known.append(np.sort(np.concatenate([self._known.pop(), self._known.pop()])))
         return new
 
+    def inputs(self) -> np.ndarray:
+        """(n, ...) memory map of all that was appended."""
+        self._file.flush()
+        return np.memmap(self._file.name, self._dtype, "r", self._HEADER, (self.n, *self._shape))
+
     def columns(self) -> dict[str, np.ndarray]:
         """The table, to be taken once: an (n,) array a column, strings as UTF-8 bytes, and ``hash`` of each input."""
         self._known.clear()

@@ -1,14 +1,23 @@
-"""How long a training takes on a device that nothing is trained on: a bounded number of steps, extrapolated."""
+"""How long networks take: a training on a device that nothing is trained on, and predictions side by side."""
 
 from pathlib import Path
+from statistics import median
+from time import perf_counter
 from typing import Any
 
+import numpy as np
+
+from geoml import models, registry
 from geoml.files import write_json
+from geoml.logs import log
 from geoml.provenance import Clock, peak_memory_mb, record
 from geoml.store import Store
 from geoml.train import Batches, compiled, one_step
 
 _STEPS = 20  # after two that trace and warm up
+_BATCHES = (64, 1)
+_ROUNDS = 3  # in which every network has its turn
+_LEAST_S = 0.5  # of a network's turn
 
 
 def time_training(
@@ -52,3 +61,59 @@ def time_training(
     )
     write_json(path, content)
     return content
+
+
+def time_networks(
+    task: str, variants: dict[str, dict[str, Any]], data: Path, path: Path, *, threads: int = 1
+) -> dict[str, Any]:
+    """Count and time the networks of a task on the CPU, with fresh weights: neither depends on training.
+
+    The networks take turns, so that what else the machine does slows all of them alike; ratios are to be taken round
+    by round.
+
+    Args:
+        task: Name.
+        variants: ``model`` and ``args`` of each network.
+        data: Folder of a prepared set, for the shape of a sample.
+        path: JSON: by variant ``parameters``, ``macs`` (multiply-accumulates for one sample), ``size_mb`` (float32
+            weights, 2**20 bytes) and ``per_s``: samples predicted in a second, a value a round, by batch size.
+        threads: CPU threads.
+    """
+    from geoml.backend import use_device
+    from geoml.macs import macs
+
+    name = use_device("cpu", threads)
+    part, meta = registry.load_task(task), Store(data).meta
+    networks, found = {}, {}
+    for variant, settings in variants.items():
+        network = models.build(task, settings["model"], settings["args"], part.input_shape(meta))
+        networks[variant] = network
+        count = network.count_params()
+        found[variant] = {
+            "model": settings["model"],
+            "parameters": count,
+            "macs": macs(network),
+            "size_mb": 4 * count / 2**20,
+            "per_s": {},
+        }
+    for size in _BATCHES:
+        x = np.random.default_rng(0).normal(0, 0.3, (size, *part.input_shape(meta))).astype(np.float32)
+        for network in networks.values():
+            network.predict_on_batch(x)
+        for _ in range(_ROUNDS):
+            for variant, network in networks.items():
+                found[variant]["per_s"].setdefault(str(size), []).append(size / _a_turn(network, x))
+        log.info("batches of %d timed", size)
+    content = record(task=task, device_name=name, threads=threads, networks=found)
+    write_json(path, content)
+    return content
+
+
+def _a_turn(network: Any, x: np.ndarray) -> float:
+    """Median seconds of a prediction."""
+    times: list[float] = []
+    while sum(times) < _LEAST_S:
+        start = perf_counter()
+        network.predict_on_batch(x)
+        times.append(perf_counter() - start)
+    return median(times)

@@ -5,7 +5,7 @@ from pathlib import Path
 
 sys.path.insert(0, workflow.basedir)
 
-from geoml import registry
+from geoml import registry, search
 from geoml.config import model_source, resolve, trains
 from geoml.errors import InputError
 
@@ -41,6 +41,9 @@ wildcard_constraints:
     seed=r"\d+",
     table="|".join(name for task in TASKS for name in registry.names(task, "tables")) or "none",
     prediction="|".join(every("predictions")) or "none",
+    search="|".join(every("searches")) or "none",
+    rung=r"\d+",
+    batch=r"\d+",
     device="cpu|gpu",
 
 
@@ -57,7 +60,7 @@ def source_entry(wildcards):
 
 def variant(wildcards):
     """Resolved configuration of a variant, as far as it makes the result."""
-    keep = ("model", "args", "fit", "augment", "init_from")
+    keep = ("model", "args", "fit", "augment", "init_from", "best_of")
     settings = TASKS[wildcards.task]["variants"][wildcards.variant]
     if not trains(wildcards.task, settings):
         return {
@@ -200,6 +203,61 @@ def test_sets(wildcards, kind):
     return [f"results/data/{wildcards.task}/{name}/{kind}" for name in names]
 
 
+def search_folder(task, name):
+    """Where the results of a search are."""
+    return f"results/search/{task}/{TASKS[task]['searches'][name]['dataset']}/{name}"
+
+
+def search_entry(wildcards):
+    """Resolved configuration of a search."""
+    return TASKS[wildcards.task]["searches"][wildcards.search]
+
+
+def search_settings(wildcards, *keys):
+    """The part of it that a job depends on."""
+    return {key: search_entry(wildcards)[key] for key in keys}
+
+
+def rung_files(wildcards, rung):
+    """Results of all batches of a rung; none before the first."""
+    folder = search_folder(wildcards.task, wildcards.search)
+    number = search.batches(search_entry(wildcards), rung) if rung >= 0 else 0
+    return [f"{folder}/rung{rung}/batch{batch}.jsonl" for batch in range(number)]
+
+
+def every_batch(wildcards):
+    """Results of all batches of a search."""
+    return [path for rung in range(len(search_entry(wildcards)["rungs"])) for path in rung_files(wildcards, rung)]
+
+
+def of_searches(task, name):
+    """A file of every search of a task."""
+    return [f"{search_folder(task, search)}/{name}" for search in TASKS[task]["searches"]]
+
+
+def best_found(wildcards):
+    """The best of a search, where the network of the variant is that."""
+    search = TASKS[wildcards.task]["variants"][wildcards.variant].get("best_of")
+    return [f"{search_folder(wildcards.task, search)}/best.json"] if search else []
+
+
+def networks(task):
+    """Variants of a task that are networks, as far as it makes their size and speed."""
+    keys = ("model", "args", "best_of")
+    return {
+        name: {key: settings[key] for key in keys if key in settings}
+        for name, settings in TASKS[task]["variants"].items()
+        if trains(task, settings)
+    }
+
+
+def networks_timing(table):
+    """Where the networks of a task were timed side by side, for tables that show it."""
+    task = task_of(table)
+    wanted = registry.constants(task, "tables", table).get("TIMED_NETWORKS", False)
+    return [f"results/timing/{task}/networks.json"] if wanted else []
+
+
 def timings(task):
     """Timings of the devices that nothing is trained on."""
     return [
@@ -216,6 +274,12 @@ def prediction(wildcards):
 
 
 TABLES = [f"results/tables/{table}.csv" for task in TASKS for table in registry.names(task, "tables")]
+SEARCH_TABLES = [
+    f"results/tables/{task}_{kind}.csv"
+    for task in TASKS
+    if TASKS[task]["searches"]
+    for kind in ("search", "search_pairs")
+]
 FIGURES = [f"results/figures/{task}" for task in TASKS if registry.has_part(task, "figures")]
 PREDICTIONS = [f"results/predictions/{task}/{name}" for task in TASKS for name in TASKS[task]["predictions"]]
 NETWORKS, ESTIMATORS = (

@@ -6,6 +6,7 @@ rule comparison_table:
         metrics=lambda wildcards: of_runs(f"results/evaluation/{RUN}/metrics.json", task_of(wildcards.table)),
         predictions=lambda wildcards: of_runs(f"results/evaluation/{RUN}/predictions.csv.gz", task_of(wildcards.table)),
         timing=lambda wildcards: timings(task_of(wildcards.table)),
+        networks=lambda wildcards: networks_timing(wildcards.table),
         code=lambda wildcards: code(
             f"geoml.tasks.{task_of(wildcards.table)}.tables.{wildcards.table}",
             *registry.scores(task_of(wildcards.table)).values(),
@@ -41,7 +42,8 @@ rule task_figures:
     input:
         tables=lambda wildcards: expand(
             "results/tables/{table}.csv",
-            table=registry.names(wildcards.task, "tables"),
+            table=registry.names(wildcards.task, "tables")
+            + ([f"{wildcards.task}_search"] if TASKS[wildcards.task]["searches"] else []),
         ),
         code=lambda wildcards: code(f"geoml.tasks.{wildcards.task}.figures"),
     output:

@@ -7,6 +7,7 @@ rule train:
         data=f"{DATA}/dataset.json",
         arrays=ancient(multiext(f"{DATA}/", "inputs.npy", "samples.h5")),
         init_from=start_weights,
+        best=best_found,
         code=training_code,
     output:
         model=f"results/models/{RUN}/model.keras",
@@ -66,6 +67,7 @@ rule time_training:
     input:
         data=f"{DATA}/dataset.json",
         arrays=ancient(multiext(f"{DATA}/", "inputs.npy", "samples.h5")),
+        best=best_found,
         code=training_code,
     output:
         timing="results/timing/{task}/{dataset}/{variant}/{device}.json",
@@ -85,3 +87,42 @@ rule time_training:
         "Time {wildcards.variant} on {wildcards.dataset} with {wildcards.device}"
     script:
         "../workflow_scripts/time_training.py"
+
+
+# One job for all networks of a task: they take turns, so that a busy machine is as slow for each.
+rule time_networks:
+    input:
+        data=lambda wildcards: f"results/data/{wildcards.task}/{next(iter(TASKS[wildcards.task]['datasets']))}/dataset.json",
+        best=lambda wildcards: [
+            f"{search_folder(wildcards.task, settings['best_of'])}/best.json"
+            for settings in networks(wildcards.task).values()
+            if "best_of" in settings
+        ],
+        code=lambda wildcards: code(
+            "geoml.timing",
+            f"geoml.tasks.{wildcards.task}.task",
+            *(
+                f"geoml.tasks.{wildcards.task}.models.{settings['model']}"
+                for settings in networks(wildcards.task).values()
+            ),
+        ),
+    output:
+        timing="results/timing/{task}/networks.json",
+    log:
+        "logs/time_networks/{task}.log",
+    benchmark:
+        "results/benchmarks/time_networks/{task}.jsonl"
+    conda:
+        "../environment.yml"
+    resources:
+        mem_mb=more_each_try(8000),
+        runtime=more_each_try(60),
+    params:
+        variants=lambda wildcards: networks(wildcards.task),
+        searched=lambda wildcards: [
+            name for name, settings in networks(wildcards.task).items() if "best_of" in settings
+        ],
+    message:
+        "Time the networks of {wildcards.task} side by side"
+    script:
+        "../workflow_scripts/time_networks.py"

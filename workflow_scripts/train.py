@@ -3,13 +3,14 @@
 from pathlib import Path
 
 from geoml.logs import log_to
+from geoml.search import with_best
 from geoml.sources import weights_file
 from geoml.train import train
 
 with log_to(snakemake.log[0]):
     train(
         {**dict(snakemake.wildcards.items()), "seed": int(snakemake.wildcards.seed)},
-        snakemake.params.variant,
+        with_best(snakemake.params.variant, *map(Path, snakemake.input.best)),
         Path(snakemake.input.data).parent,
         Path(snakemake.output.model),
         Path(snakemake.output.history),

@@ -26,12 +26,12 @@ def find(task: str, name: str, classes: tuple[str, ...]) -> Score:
         InputError: no such score; the message gives the closest names.
     """
     modules = scores(task)
-    codes = {label.lower(): k for k, label in enumerate(classes)}
-    base, _, suffix = name.rpartition("_")
     if name in modules and not _of_class(modules[name]):
         return import_module(modules[name]).score
-    if base in modules and suffix in codes and _of_class(modules[base]):
-        return partial(import_module(modules[base]).score, k=codes[suffix])
+    for k, label in enumerate(classes):
+        base = name.removesuffix(f"_{label.lower()}")
+        if base != name and base in modules and _of_class(modules[base]):
+            return partial(import_module(modules[base]).score, k=k)
     raise InputError(f"scores of {task}", "name", "a known score", repr(name), closest(name, names(task, classes)))
 
 

@@ -1,0 +1,1 @@
+"""Networks and estimators of the slip task, one file each."""

@@ -1,0 +1,1 @@
+"""Tables of the slip task, one file each."""
