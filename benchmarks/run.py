@@ -4,7 +4,20 @@ import subprocess
 import sys
 from pathlib import Path
 
-SCRIPTS = ("startup", "batches", "prepare", "memory", "training", "features", "folds", "slip", "tremor")
+SCRIPTS = (
+    "startup",
+    "batches",
+    "prepare",
+    "memory",
+    "training",
+    "features",
+    "folds",
+    "slip",
+    "tremor",
+    "patches",
+    "search",
+    "section",
+)
 HERE = Path(__file__).parent
 
 

@@ -33,6 +33,7 @@ def text() -> str:
         "split": "`split`, of a task or a data set",
         "variant": "`tasks.<task>.variants.<name>`",
         "fit": "`fit`, of a task or a variant",
+        "search": "`tasks.<task>.searches.<name>`",
         "weights": "`tasks.<task>.weights.<name>`",
         "prediction": "`tasks.<task>.predictions.<name>`",
     }
@@ -46,6 +47,10 @@ def text() -> str:
             if name in ("usual", "params"):
                 continue
             lines += [f"## `{name}` of the task `{task}`", "", *table(schema, {"$defs": {}})]
+        if registry.has_part(task, "space"):
+            lines += [f"## Search space of the task `{task}`", "", "What `space` of a search differs from:", ""]
+            space = registry.load_task(task, "space").DEFAULT
+            lines += [f"- `{key}: {json.dumps(value)}`" for key, value in space.items()] + [""]
     return "\n".join(lines)
 
 

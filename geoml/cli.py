@@ -1,4 +1,4 @@
-"""The command ``geoml``: train, predict, import-weights, validate and describe without Snakemake.
+"""The command ``geoml``: train, predict, import-weights, search, validate and describe without Snakemake.
 
 Nothing heavy is imported before a command needs it, so that ``geoml --help`` answers at once.
 """
@@ -68,13 +68,24 @@ def _parser() -> argparse.ArgumentParser:
     predict.add_argument("--stride", type=int, choices=(4, 8, 16), help="pixels between windows of a section")
     predict.add_argument("--threshold", type=float, metavar="P", help="probability from which an event is picked")
     predict.add_argument("--scale", choices=("line", "model"), help="amplitudes: by the section's own, or the model's")
-    predict.add_argument("-o", "--out", required=True, type=Path, help="a .csv file, or a folder for all outputs")
+    predict.add_argument(
+        "-o", "--out", required=True, type=Path, help="a .csv file, or a folder for all outputs (patchnet: a folder)"
+    )
 
     weights = commands.add_parser("import-weights", help="make a model of the original system's published weights")
     weights.set_defaults(run=_import_weights)
     weights.add_argument("task", choices=[task for task in registry.tasks() if registry.has_part(task, "weights")])
     weights.add_argument("file", type=Path, metavar="FILE", help="weights as the original wrote them")
     weights.add_argument("-o", "--out", required=True, type=Path, metavar="MODEL", help="model file to write (.keras)")
+
+    search = commands.add_parser("search", help="say where the architecture searches of a task stand")
+    search.set_defaults(run=_search)
+    search.add_argument("task", choices=[task for task in registry.tasks() if registry.has_part(task, "space")])
+    search.add_argument(
+        "--retry-failed", action="store_true", help="list the candidates that failed, to be tried again"
+    )
+    search.add_argument("--yes", action="store_true", help="with --retry-failed: forget their failures")
+    _config(search)
 
     validate = commands.add_parser("validate", help="check a configuration and its data")
     validate.set_defaults(run=_validate)
@@ -120,6 +131,22 @@ def _import_weights(options: argparse.Namespace) -> None:
     if options.out.suffix != ".keras":
         raise InputError(options.out, "--out", "a model file to write (.keras)", options.out.suffix or "no suffix")
     print(registry.load_task(options.task, "weights").import_weights(options.file, options.out))
+
+
+def _search(options: argparse.Namespace) -> None:
+    from geoml import config, search_state
+
+    content = config.resolve(config.read(options.config), options.config)["tasks"]
+    if options.task not in content:
+        raise InputError(options.config, "tasks", f"the task {options.task!r}", ", ".join(content))
+    searches = content[options.task]["searches"]
+    if not options.retry_failed:
+        print("\n".join(search_state.report(options.task, searches)) or "no searches in the configuration")
+        return
+    lines = list(search_state.retry_failed(options.task, searches, really=options.yes))
+    print("\n".join(lines) or "no candidate has failed")
+    if lines and not options.yes:
+        print("nothing was changed: give --yes, then run the workflow again")
 
 
 def _validate(options: argparse.Namespace) -> None:

@@ -11,7 +11,8 @@ from geoml.tasks.patchnet.predict import colours
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
-    from pandas import DataFrame
+    from matplotlib.axis import Axis
+    from pandas import DataFrame, Series
 
 _ACROSS = 12  # patches in a row of the gallery
 _SEISMIC = "RdBu"
@@ -36,9 +37,11 @@ def draw_run(folder: Path, metrics: dict[str, Any], history: dict[str, list[floa
             draw_confusion(axes, counts, CLASSES)
             axes.set(xlabel="network", ylabel="label", title=f"{split}, n = {np.sum(counts):,}")
         kinds = details["by_kind"]
-        right.barh(list(kinds), [kind["accuracy"] for kind in kinds.values()], color=hue)
-        for row, kind in enumerate(kinds.values()):
-            right.text(0.02, row, f"{kind['accuracy']:.3f} of {kind['n']:,}", va="center", color="white", fontsize=8)
+        right.barh(
+            [f"{name}\n{kind['accuracy']:.3f} of {kind['n']:,}" for name, kind in kinds.items()],
+            [kind["accuracy"] for kind in kinds.values()],
+            color=hue,
+        )
         right.set(xlim=(0, 1), xlabel="accuracy", title="test, by kind of patch")
         right.grid(axis="y", visible=False)
         drawing.suptitle(title(name, None, source), x=0.01, ha="left", fontsize=10)
@@ -125,9 +128,10 @@ def _draw_compare(paths: list[Path], table: "DataFrame") -> None:
                 row.macs / 1e6, row.accuracy, spread, marker=marker(row.model, networks), capsize=3,
                 color=colour(row.model, networks), linestyle="none", label=label,
             )  # fmt: skip
-        left.set(xscale="log", xlabel="multiply-accumulates for one patch, million", ylabel="test accuracy")
+        left.set(xlabel="multiply-accumulates for one patch, million", ylabel="test accuracy")
         left.set_title("accuracy with 95 % interval")
         if len(trained):
+            _logarithmic(left.xaxis, trained["macs"] / 1e6)
             left.legend(fontsize=8)
         counted = table.drop_duplicates("model").dropna(subset=["patches_per_s"]).sort_values("patches_per_s")
         at = np.arange(len(counted))
@@ -138,7 +142,7 @@ def _draw_compare(paths: list[Path], table: "DataFrame") -> None:
             right.barh(at + shift, counted[column], 0.38, color=hue, label=words)
             for place, value in zip(at + shift, counted[column], strict=True):
                 right.text(value * 1.05, place, f"{value:,.0f}", va="center", fontsize=8)
-        right.set_yticks(at, [f"{m}\n{s:.1f} MB" for m, s in zip(counted["model"], counted["size_mb"], strict=True)])
+        right.set_yticks(at, [f"{m}\n{s:.3g} MB" for m, s in zip(counted["model"], counted["size_mb"], strict=True)])
         right.set(xscale="log", xlabel="patches per second, CPU, one thread", title="speed")
         right.set_xlim(right=counted[["patches_per_s", "patches_per_s_batch1"]].max().max() * 2.5)
         right.grid(axis="y", visible=False)
@@ -166,18 +170,31 @@ def _draw_front(paths: list[Path], done: "DataFrame") -> None:
                     x[front], y[front], MARKERS[i], color=COLOURS[i], markeredgecolor="black", markersize=6,
                     label=f"{name}, Pareto front" if column == "macs" else None,
                 )  # fmt: skip
-            axes.set(xscale="log", xlabel=words)
+            axes.set_xlabel(words)
+            _logarithmic(axes.xaxis, done[column] * factor)
         panels[0].set_ylabel(_ERROR)
         if done["val_accuracy"].max() < 1:
-            panels[0].set_yscale("log")
+            _logarithmic(panels[0].yaxis, 1 - done["val_accuracy"])
         panels[1].legend(fontsize=8)
         text = "What accuracy costs: outlined candidates are beaten by none in error, size, operations and time at once"
         drawing.suptitle(title(text, len(done), done["data_source"].iloc[0], f"candidates of {', '.join(searches)}"),
                          x=0.01, ha="left", fontsize=10)  # fmt: skip
 
 
+def _logarithmic(axis: "Axis", values: "Series") -> None:
+    """Logarithmic, with plain numbers that do not overlap: within a decade, those of a linear axis."""
+    from matplotlib.ticker import LogLocator, MaxNLocator, NullFormatter, StrMethodFormatter
+
+    axis.axes.set(**{f"{axis.axis_name}scale": "log"})
+    axis.set_major_locator(MaxNLocator(4) if values.max() < 10 * values.min() else LogLocator())
+    axis.set_major_formatter(StrMethodFormatter("{x:g}"))
+    axis.set_minor_formatter(NullFormatter())
+
+
 def _draw_scores(paths: list[Path], done: "DataFrame") -> None:
     """Histogram of the score, and the original's score against ours."""
+    from matplotlib.ticker import MaxNLocator
+
     with figure(paths, 9.5, 3.8) as drawing:
         left, right = drawing.subplots(1, 2)
         edges = np.linspace(min(0.5, done["val_accuracy"].min()), 1, 26)
@@ -192,11 +209,12 @@ def _draw_scores(paths: list[Path], done: "DataFrame") -> None:
             )
             right.plot(rows["val_accuracy"], rows["mean top5"], MARKERS[i], color=COLOURS[i], markersize=4, label=name)
         left.set(xlabel="validation accuracy, mean of the best epoch", ylabel="candidates", title="scores")
-        left.legend(fontsize=8, loc="upper left")
+        left.yaxis.set_major_locator(MaxNLocator(integer=True))
+        left.legend(fontsize=8)
         ends = [edges[0], 1]
         right.plot(ends, ends, color=GREY, linewidth=0.8)
         right.set(xlabel="validation accuracy, mean of the best epoch", ylabel="mean of the five best validations")
-        right.set_title("the original's score is that of luck, too")
+        right.set_title("the original's score against ours")
         drawing.suptitle(title("Architecture search", len(done), done["data_source"].iloc[0], "candidates"),
                          x=0.01, ha="left", fontsize=10)  # fmt: skip
 
@@ -210,7 +228,8 @@ def _draw_rungs(paths: list[Path], done: "DataFrame", rungs: list[str]) -> None:
         for axes, before, after in zip(panels, rungs, rungs[1:], strict=False):
             rows = done[done[after].notna()]
             axes.plot(rows[before], rows[after], "o", color=COLOURS[0])
-            same = f"{spearmanr(rows[before], rows[after]).statistic:.2f}" if len(rows) > 2 else "undefined"
+            varied = len(rows) > 2 and rows[before].nunique() > 1 and rows[after].nunique() > 1
+            same = f"{spearmanr(rows[before], rows[after]).statistic:.2f}" if varied else "undefined"
             axes.set(xlabel=f"accuracy on {_rung(before)}", ylabel=f"accuracy on {_rung(after)}")
             axes.set_title(f"n = {len(rows):,}, rank correlation {same}")
         drawing.suptitle(title("Successive halving: candidates that went on", None, done["data_source"].iloc[0]),

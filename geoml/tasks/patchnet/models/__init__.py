@@ -1,1 +1,1 @@
-"""Networks and estimators of the slip task, one file each."""
+"""Networks of the patch task, one file each."""

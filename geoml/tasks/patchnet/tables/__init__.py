@@ -1,1 +1,1 @@
-"""Tables of the slip task, one file each."""
+"""Tables of the patch task, one file each."""
