@@ -16,8 +16,8 @@ from geoml.train import Batches, compiled, one_step
 
 _STEPS = 20  # after two that trace and warm up
 _BATCHES = (64, 1)
-_ROUNDS = 3  # in which every network has its turn
-_LEAST_S = 0.5  # of a network's turn
+_ROUNDS = 2  # in which every network has its turn
+_LEAST_S = 0.3  # of a network's turn
 
 
 def time_training(

@@ -76,6 +76,7 @@ rule rank_search:
         "../environment.yml"
     params:
         settings=lambda wildcards: search_settings(wildcards, "dataset", "args", "tolerance"),
+        work="checkpoints/search/{task}/{dataset}/{search}",
         batches=lambda wildcards: [rung_files(wildcards, rung) for rung in range(len(search_entry(wildcards)["rungs"]))],
     message:
         "Rank the candidates of the search {wildcards.search}"

@@ -1,5 +1,6 @@
 """Rank the candidates of an architecture search and name the best."""
 
+import shutil
 from pathlib import Path
 
 from geoml.logs import log_to
@@ -14,3 +15,4 @@ with log_to(snakemake.log[0]):
         Path(snakemake.output.ranking),
         Path(snakemake.output.best),
     )
+    shutil.rmtree(snakemake.params.work, ignore_errors=True)  # states of candidates that did not go on to the next rung

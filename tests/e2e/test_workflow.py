@@ -207,3 +207,43 @@ def test_tremor_figures_and_scalars_are_there(finished: Path):
     assert {path.name for path in (finished / "results/figures/tremor").glob("*.*")} >= {"compare.png", "compare.svg"}
     assert list((finished / "results/tensorboard" / run).glob("events.out.tfevents.*"))
     assert len(list((finished / "data/tremor/tremor").rglob("*.sac"))) == 180
+
+
+def test_the_search_table_has_a_row_a_candidate_and_its_best_is_trained(finished: Path):
+    table = rows(finished / "results/tables/patchnet_search.csv")
+    assert len({row["job_id"] for row in table}) == len(table) == 3
+    for row in table:
+        assert row["status"] == "done" and row["reason"] == "" and row["search"] == "halving"
+        assert 0 <= float(row["val_accuracy_ci_low"]) <= float(row["val_accuracy"]) <= 1
+        for name in ("n0", "n2", "b3_w", "b5_u4", "parameters", "macs", "seconds", "latency_ms", "mean top5"):
+            assert float(row[name]) > 0
+        assert row["data_source"] == "synthetic"
+    assert sorted(int(row["epochs"]) for row in table) == [1, 1, 2], "one in three goes on to the second rung"
+    assert sum(bool(row["rung1_val_accuracy"]) for row in table) == 1
+    best = json.loads((finished / "results/search/patchnet/patches/halving/best.json").read_text())
+    assert best["job_id"] == table[0]["job_id"]
+    record = json.loads((finished / "results/models/patchnet/patches/best_found/seed0/training.json").read_text())
+    assert record["variant"]["args"] == {"padding": "valid", "candidate": best["document"]}
+    assert record["parameters"] == best["parameters"]
+    assert (finished / "results/tables/patchnet_search_pairs.csv").read_text() == "dataset,budget,search,other\n"
+
+
+def test_networks_that_were_not_trained_are_compared_by_size_and_speed(finished: Path):
+    trained, counted = rows(finished / "results/tables/patchnet_compare.csv")
+    assert (trained["model"], counted["model"]) == ("best_found", "mobilenet_v2")
+    assert float(trained["accuracy_ci_low"]) <= float(trained["accuracy"]) <= float(trained["accuracy_ci_high"])
+    assert counted["accuracy"] == counted["dataset"] == counted["n_test"] == ""
+    assert counted["parameters"] == "2259970" and float(counted["macs"]) > 7e7
+    for row in (trained, counted):
+        assert float(row["patches_per_s"]) > 0 and float(row["patches_per_s_batch1"]) > 0 and float(row["size_mb"]) > 0
+        assert row["speed_up_vs_resnet50"] == "", "there is no ResNet-50 in this configuration"
+    assert trained["line_engine"] == "convolutional" and float(trained["engines_decisions"]) == 1
+    assert [row["model"] for row in rows(finished / "results/tables/patchnet_cross.csv")] == ["best_found"]
+
+
+def test_patchnet_figures_are_there(finished: Path):
+    run = finished / "results/evaluation/patchnet/patches/best_found/seed0/figures"
+    assert {path.name for path in run.glob("*.png")} == {"confusion.png", "training.png", "gallery.png", "line.png"}
+    drawn = {path.name for path in (finished / "results/figures/patchnet").glob("*.*")}
+    kinds = {"compare", *(f"search_{kind}_patches" for kind in ("front", "scores", "best", "rungs"))}
+    assert drawn >= {f"{kind}.{suffix}" for kind in kinds for suffix in ("png", "svg")}

@@ -13,7 +13,7 @@ def short(paths: list[str]) -> set[str]:
 
 
 def test_names_are_files_without_underscore():
-    assert registry.tasks() == ["folds", "polarity", "slip", "tremor"]
+    assert registry.tasks() == ["folds", "patchnet", "polarity", "slip", "tremor"]
     assert registry.names("polarity", "models") == ["bulid_pd_model", "bulid_pp_model", "cnn_ross", "pd_model"]
     assert {"scsn", "ins", "pnw", "hinet", "seisbench"} <= set(registry.names("polarity", "datasets"))
     assert registry.scores("polarity")["accuracy"] == "geoml.metrics.accuracy"
