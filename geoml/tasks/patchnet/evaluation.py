@@ -8,7 +8,7 @@ from geoml.errors import InputError
 from geoml.files import plain
 from geoml.models import Model
 from geoml.predictions import Predictions
-from geoml.tasks.patchnet import section
+from geoml.tasks.patchnet import SIDE, section
 from geoml.tasks.patchnet.line import Line, line, truth
 from geoml.tasks.patchnet.predict import picks_of
 
@@ -81,20 +81,24 @@ def on_line(model: Model, drawn: Line) -> tuple[dict[str, Any], section.Map]:
 def line_scores(probability: np.ndarray, drawn: Line) -> dict[str, float]:
     """Precision, recall and F1 at a probability of 0.5, of pixels and of picks; NaN where undefined.
 
-    A pixel is true within 10 samples of a BSR, and so is a pick (the highest probability of an event in a trace);
-    the recall of picks is the share of the traces with a BSR in which one is true.
+    A pixel is true within 10 samples of a BSR. Where a patch would hold a BSR further off its centre than that, training
+    does not say what is right, and neither pixels nor picks count. A pick is the highest probability of an event in a
+    trace; the recall of picks is the share of the traces with a BSR that have a true one.
     """
+    from scipy.ndimage import maximum_filter
+
     bsr = truth(drawn, HALF_HEIGHT)
-    said = probability >= 0.5
+    counted = bsr | ~maximum_filter(truth(drawn, 0.5), SIDE)
+    said = (probability >= 0.5) & counted
     hits = int((said & bsr).sum())
     picks = picks_of(probability, 0.5)
-    trace = picks[:, 1].astype(int)
-    right = np.abs(picks[:, 2] - drawn.bsr[trace]) <= HALF_HEIGHT
+    trace, sample = picks[:, 1].astype(int), picks[:, 2].astype(int)
+    right = bsr[sample, trace]
     return {
         "precision": _share(hits, said.sum()),
         "recall": _share(hits, bsr.sum()),
         "f1": _share(2 * hits, said.sum() + bsr.sum()),
-        "picks_precision": _share(right.sum(), len(right)),
+        "picks_precision": _share(right.sum(), counted[sample, trace].sum()),
         "picks_recall": _share(len(np.unique(trace[right])), np.isfinite(drawn.bsr).sum()),
     }
 

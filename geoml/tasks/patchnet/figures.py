@@ -11,7 +11,6 @@ from geoml.tasks.patchnet.predict import colours
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
-    from matplotlib.axis import Axis
     from pandas import DataFrame, Series
 
 _ACROSS = 12  # patches in a row of the gallery
@@ -131,7 +130,7 @@ def _draw_compare(paths: list[Path], table: "DataFrame") -> None:
         left.set(xlabel="multiply-accumulates for one patch, million", ylabel="test accuracy")
         left.set_title("accuracy with 95 % interval")
         if len(trained):
-            _logarithmic(left.xaxis, trained["macs"] / 1e6)
+            _logarithmic(left, "x", trained["macs"] / 1e6)
             left.legend(fontsize=8)
         counted = table.drop_duplicates("model").dropna(subset=["patches_per_s"]).sort_values("patches_per_s")
         at = np.arange(len(counted))
@@ -171,22 +170,25 @@ def _draw_front(paths: list[Path], done: "DataFrame") -> None:
                     label=f"{name}, Pareto front" if column == "macs" else None,
                 )  # fmt: skip
             axes.set_xlabel(words)
-            _logarithmic(axes.xaxis, done[column] * factor)
+            _logarithmic(axes, "x", done[column] * factor)
         panels[0].set_ylabel(_ERROR)
         if done["val_accuracy"].max() < 1:
-            _logarithmic(panels[0].yaxis, 1 - done["val_accuracy"])
+            _logarithmic(panels[0], "y", 1 - done["val_accuracy"])
         panels[1].legend(fontsize=8)
         text = "What accuracy costs: outlined candidates are beaten by none in error, size, operations and time at once"
         drawing.suptitle(title(text, len(done), done["data_source"].iloc[0], f"candidates of {', '.join(searches)}"),
                          x=0.01, ha="left", fontsize=10)  # fmt: skip
 
 
-def _logarithmic(axis: "Axis", values: "Series") -> None:
-    """Logarithmic, with plain numbers that do not overlap: within a decade, those of a linear axis."""
+def _logarithmic(axes: "Axes", name: str, values: "Series") -> None:
+    """Make axis x or y logarithmic, with plain numbers that do not overlap: within a decade, those of a linear axis."""
     from matplotlib.ticker import LogLocator, MaxNLocator, NullFormatter, StrMethodFormatter
 
-    axis.axes.set(**{f"{axis.axis_name}scale": "log"})
-    axis.set_major_locator(MaxNLocator(4) if values.max() < 10 * values.min() else LogLocator())
+    axes.set(**{f"{name}scale": "log"})
+    axis = axes.xaxis if name == "x" else axes.yaxis
+    decades = np.log10(values.max() / values.min())
+    few = LogLocator(subs=(1, 3)) if decades < 2 else LogLocator()
+    axis.set_major_locator(MaxNLocator(4) if decades < 1 else few)
     axis.set_major_formatter(StrMethodFormatter("{x:g}"))
     axis.set_minor_formatter(NullFormatter())
 
@@ -251,13 +253,15 @@ def _draw_architecture(paths: list[Path], row: Any) -> None:
     with figure(paths, 11.5, 4.6) as drawing:
         axes: Axes = drawing.subplots()
         axes.set_axis_off()
-        left = 0.0
+        left, width, tallest = 0.0, 0.9, 0.0
+        begins: dict[str, float] = {}
         for stack in columns:
-            width = 0.9
             heights = [0.25 + 0.75 * np.log2(1 + layer.shape_out[2]) / 10 for layer in stack]
             bottom = -sum(heights) / 2 - 0.12 * (len(stack) - 1) / 2
+            tallest = max(tallest, -bottom)
+            begins.setdefault(stack[0].name.split("_")[0], left)
             for layer, height in zip(stack, heights, strict=True):
-                share = np.log10(1 + layer.macs) / np.log10(1 + most)
+                share = (layer.macs / most) ** 0.5
                 face = colormaps[MAP](share) if layer.macs else "#E2E2E2"
                 axes.add_patch(
                     Rectangle((left, bottom), width, height, facecolor=face, edgecolor="black", linewidth=0.6)
@@ -267,9 +271,11 @@ def _draw_architecture(paths: list[Path], row: Any) -> None:
                           color="white" if dark else "black")  # fmt: skip
                 bottom += height + 0.12
             left += width + 0.25
+        for number in topology.BLOCKS:
+            axes.text(begins[f"b{number}"], tallest + 0.15, f"fusion block {number}", fontsize=8)
         axes.set_xlim(-0.1, left)
-        axes.set_ylim(-2.8, 2.8)
-        size = f"{row['parameters'] / 1e6:.2f} M parameters, {row['macs'] / 1e6:.0f} M operations"
+        axes.set_ylim(-tallest - 0.1, tallest + 0.4)
+        size = f"{row['parameters'] / 1e6:.3g} M parameters, {row['macs'] / 1e6:.3g} M operations"
         text = f"Best candidate of {row['search']}, {row['job_id']}: {size}, accuracy {row['val_accuracy']:.3f}\n"
         text += "kernel, output side x channels; yellow: most operations, grey: none"
         drawing.suptitle(title(text, None, row["data_source"]), x=0.01, ha="left", fontsize=9)

@@ -60,7 +60,7 @@ def line(traces: int = TRACES, samples: int = SAMPLES, seed: int = 0, *, physics
     sea_floor = 0.18 * samples + slope * (column - traces / 2) + _wavy(rng, column, 0.02 * samples, 500)
     sea_floor = np.clip(sea_floor, 0.08 * samples, 0.3 * samples)
     bsr = sea_floor + 0.34 * samples + _wavy(rng, column, 0.012 * samples, 500)
-    fold = _wavy(rng, column, 0.06 * samples, 300) + rng.uniform(-0.15, 0.15) * column
+    fold = _wavy(rng, column, 0.025 * samples, 300) + rng.uniform(-0.1, 0.1) * column  # dips as in the patches
     present = _present(rng, traces)
 
     depth = np.arange(samples)[:, None] - fold  # below a layer boundary, however folded
@@ -70,7 +70,8 @@ def line(traces: int = TRACES, samples: int = SAMPLES, seed: int = 0, *, physics
     rows = np.arange(samples)[:, None]
     if physics:
         image = 0.5 * np.diff(image, axis=0, prepend=image[:1])
-    for where in rng.uniform(depth.min(), depth.max(), _HORIZONS):
+    apart = np.ptp(depth) / _HORIZONS  # or two horizons could make a BSR that truth does not know
+    for where in depth.min() + apart * (np.arange(_HORIZONS) + rng.uniform(0.1, 0.9, _HORIZONS)):
         _reflect(image, depth - where, 2 * _ZOOM, rng.uniform(0.2, 0.7), rng.uniform(-0.7, -0.2), physics)
     under = np.where(present, rows - bsr, np.inf)
     _reflect(image, under, rng.integers(2, 4) * _ZOOM, -strength["upper"], strength["lower"], physics)

@@ -122,7 +122,8 @@ def _files(inputs: Sequence[Path], out: Path) -> list[Path]:
             found |= dict.fromkeys(
                 file
                 for file in files
-                if not file.name.startswith(".") and not (file.parent == out and file.stem.endswith(_OURS))
+                if not file.name.startswith(".")
+                and not (file.parent.resolve() == out.resolve() and file.stem.endswith(_OURS))
             )
         elif not path.is_file():
             raise InputError(path, "input", "a seismic line or a folder", "no such file or folder")

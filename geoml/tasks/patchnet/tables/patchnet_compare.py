@@ -31,16 +31,17 @@ def table(runs: list[Run], columns: list[str], timing: Path | None = None) -> "D
     of: dict[tuple[str, str], list[Run]] = {}
     for run in runs:
         of.setdefault((run.whole, run.variant), []).append(run)
-    measured = compare(runs, columns, "patchnet", timing=timing).drop(columns=["infer_per_s", "infer_device"])
-    scores: list[dict[str, Any]] = measured.to_dict("records") if runs else []
-    untrained = [{"model": name} for name in networks if name not in {row["model"] for row in scores}]
+    scores: list[dict[str, Any]] = compare(runs, columns, "patchnet", timing=timing).to_dict("records")
+    for row in scores:
+        del row["infer_per_s"], row["infer_device"]  # not measured side by side
+    nothing = {"dataset": ""} | dict.fromkeys(columns)
+    untrained = [nothing | {"model": name} for name in networks if name not in {row["model"] for row in scores}]
     rows = [
-        row | _counted(networks, row["model"]) | _on_line(of.get((row.get("dataset", ""), row["model"]), []))
+        row | _counted(networks, row["model"]) | _on_line(of.get((row["dataset"], row["model"]), []))
         for row in scores + untrained
     ]
     found = DataFrame(rows, columns=list(dict.fromkeys(key for row in rows for key in row)))
-    first = ["dataset", "model", "architecture", columns[0]]
-    first = [name for name in first if name in found]
+    first = [name for name in ("dataset", "model", "architecture", columns[0]) if name in found]
     return found[[*first, *(name for name in found if name not in first)]]
 
 
