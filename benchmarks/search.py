@@ -30,7 +30,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--trained", type=int, default=6, help="candidates that are really trained")
     options = parser.parse_args()
-    from geoml import config, search
+    from geoml import config, search, search_rank
 
     with workspace() as folder:
         (folder / "large.yaml").write_text(
@@ -51,7 +51,7 @@ def main() -> None:
         files = made_up(folder)
         size = sum(path.stat().st_size for path in files) / 1e6
         ranking, best = folder / "ranking.csv", folder / "best.json"
-        used = cpu_seconds(lambda: search.rank("patchnet", "random", settings, [files], ranking, best))
+        used = cpu_seconds(lambda: search_rank.rank("patchnet", "random", settings, [files], ranking, best))
         line(f"ranking {len(files)} files, {size:.0f} MB, with the Pareto front", used, "CPU s")
         import pandas as pd
 

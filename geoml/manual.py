@@ -12,7 +12,7 @@ from geoml.errors import InputError
 from geoml.files import read_json
 from geoml.logs import log_to
 from geoml.prepare import prepare_from, prepared_from
-from geoml.search import with_best
+from geoml.search_rank import with_best
 from geoml.store import SPLITS, Block, Store
 
 

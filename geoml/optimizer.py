@@ -21,6 +21,14 @@ class Adam(keras.optimizers.Adam):
         super().__init__(*args, **options)
         self.l2 = l2
 
+    def _all_reduce_sum_gradients(self, grads_and_vars: Any) -> Any:
+        # With one replica there is nothing to sum; what Keras does then keeps every graph in memory for ever.
+        import tensorflow as tf
+
+        if tf.distribute.get_strategy().num_replicas_in_sync == 1:
+            return list(grads_and_vars)
+        return super()._all_reduce_sum_gradients(grads_and_vars)
+
     def _backend_update_step(self, gradients: Any, variables: Any, learning_rate: Any) -> None:
         step = keras.ops.cast(self.iterations + 1, "float32")
         self._powers = [keras.ops.power(beta, step) for beta in (self.beta_1, self.beta_2)]

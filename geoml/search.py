@@ -9,10 +9,9 @@
 A search of one rung trains every candidate up to so many epochs: random search. In one of several rungs (successive
 halving, Jamieson & Talwalkar 2016) only the best share of a rung goes on to the next. A candidate is a JSON document;
 its hash is its job's name. Nothing heavy is imported here, since every cluster job passes through; the training is
-in :mod:`geoml.search_batch`.
+in :mod:`geoml.search_batch`, the ranking in :mod:`geoml.search_rank`.
 """
 
-import csv
 import hashlib
 import json
 from collections import Counter
@@ -23,11 +22,11 @@ from typing import Any
 
 from geoml import registry
 from geoml.errors import InputError
-from geoml.files import atomic, read_json, write_json
+from geoml.files import atomic
 from geoml.logs import log
 
 SCORE = "val_accuracy"
-_DRAWS = 1000  # for each candidate that is wanted, before a search gives up
+_DRAWS = 20_000  # in a row without a new candidate, before a search gives up
 
 
 def job_id(document: dict[str, Any], seed: int) -> str:
@@ -59,7 +58,7 @@ def draw(task: str, settings: dict[str, Any], path: Path) -> dict[str, int]:
         How many were left out, by reason.
 
     Raises:
-        InputError: after 1,000 draws for each candidate there are still too few.
+        InputError: 20,000 draws in a row gave nothing new.
     """
     space = registry.load_task(task, "space")
     found: list[dict[str, Any]] = []
@@ -68,7 +67,7 @@ def draw(task: str, settings: dict[str, Any], path: Path) -> dict[str, int]:
     for index in count():
         if len(found) == settings["candidates"]:
             break
-        if index == _DRAWS * settings["candidates"]:
+        if index - (found[-1]["index"] if found else 0) > _DRAWS:
             expected = f"{settings['candidates']} different candidates within {settings['limits'] or 'no limits'}"
             raise InputError(path, "limits", expected, f"{len(found)} in {index} draws", f"Left out: {dict(left_out)}.")
         document = space.draw(settings["space"], settings["seed"], index)
@@ -111,72 +110,6 @@ def ranked(rows: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
     return sorted(rows, key=lambda row: (row["status"] != "done", -row.get(SCORE, 0), row["macs"], row["job_id"]))
 
 
-def rank(task: str, name: str, settings: dict[str, Any], batches: list[list[Path]], ranking: Path, best: Path) -> None:
-    """Write the ranking of a search, a row a candidate, and its best candidate.
-
-    A candidate that reached a later rung stands before all that did not. The best one is that with the fewest
-    multiplications of those of the last rung whose score is within ``tolerance`` of the highest.
-
-    Args:
-        task, name: Of the search.
-        settings: Of the search.
-        batches: Result files of each rung.
-        ranking: CSV; floats with six significant digits, an empty cell where nothing was measured.
-        best: JSON: the document, its name and score, and what it was compared with.
-
-    Raises:
-        InputError: every candidate failed.
-    """
-    space = registry.load_task(task, "space")
-    rows: dict[str, dict[str, Any]] = {}
-    for rung, files in enumerate(batches):
-        for result in (row for path in files for row in read_lines(path)):
-            earlier = rows.get(result["job_id"], {})
-            rows[result["job_id"]] = earlier | result | {f"rung{rung}_{SCORE}": result.get(SCORE), "rung": rung}
-    order = sorted(ranked(rows.values()), key=lambda row: -row["rung"])
-    done = [row for row in order if row["status"] == "done"]
-    if not done:
-        reasons = Counter(row["reason"] for row in order).most_common(3)
-        raise InputError(best.parent, "candidates", "at least one that could be trained", f"none: {reasons}")
-    final = [row for row in done if row["rung"] == done[0]["rung"]]
-    near = [row for row in final if row[SCORE] >= final[0][SCORE] - settings["tolerance"]]
-    winner = min(near, key=lambda row: (row["macs"], -row[SCORE]))
-    of, on_front = {"dataset": settings["dataset"], "search": name}, pareto(done)
-    lines = [of | _row(space, row, len(batches)) | {"pareto": int(row["job_id"] in on_front)} for row in order]
-    with atomic(ranking) as temporary, open(temporary, "w", newline="", encoding="utf-8") as file:
-        table = csv.DictWriter(file, list(lines[0]), lineterminator="\n", restval="")
-        table.writeheader()
-        table.writerows({key: _cell(value) for key, value in line.items()} for line in lines)
-    write_json(
-        best,
-        {key: winner[key] for key in ("job_id", "seed", "document", "parameters", "macs", SCORE, "n_val")}
-        | {"args": settings["args"], "compared": len(order), "failed": len(order) - len(done)}
-        | {key: sum(row[key] for row in order) for key in ("epochs", "seconds")},
-    )  # fmt: skip
-    log.info("best of %d, %d of them failed: %s, %s %.4f", len(order), len(order) - len(done), winner["job_id"], SCORE,
-             winner[SCORE])  # fmt: skip
-
-
-def pareto(rows: list[dict[str, Any]]) -> set[str]:
-    """Names of the candidates that no other is at least as good as in score, parameters, operations and time alone."""
-    import numpy as np
-
-    costs = np.array([[-row[SCORE], row["parameters"], row["macs"], row["latency_ms"]] for row in rows])
-    front: list[int] = []
-    for i in np.lexsort(costs.T[::-1]):  # the better ones first: none is thrown out again
-        if not (costs[front] <= costs[i]).all(axis=1).any():
-            front.append(i)
-    return {rows[i]["job_id"] for i in front}
-
-
-def with_best(variant: dict[str, Any], best: Path | None = None) -> dict[str, Any]:
-    """A variant whose network is the best of a search (``best_of``), with the document as its ``args.candidate``."""
-    if best is None:
-        return variant
-    found = read_json(best)
-    return variant | {"args": found["args"] | variant["args"] | {"candidate": found["document"]}}
-
-
 def read_lines(path: Path) -> Iterator[dict[str, Any]]:
     """Objects of a file with a JSON document a line."""
     try:
@@ -200,26 +133,3 @@ def write_lines(path: Path, rows: Iterable[dict[str, Any]]) -> None:
 def line(row: dict[str, Any]) -> str:
     """A line of such a file."""
     return json.dumps(row, allow_nan=False, separators=(",", ":")) + "\n"
-
-
-def _row(space: Any, row: dict[str, Any], n_rungs: int) -> dict[str, Any]:
-    """A line of the ranking: what it is, how it did, and its hyper-parameters."""
-    from geoml.bootstrap import wilson
-
-    low, high = wilson(row[SCORE], row["n_val"]) if row["status"] == "done" else (None, None)
-    keys = ("val_loss", "n_train", "n_val", "epochs", "stopped_by", "seconds", "train_s", "validate_s", "latency_ms",
-            "samples_per_s")  # fmt: skip
-    return (
-        {key: row.get(key) for key in ("job_id", "status", "reason", SCORE)}
-        | {f"{SCORE}_ci_low": low, f"{SCORE}_ci_high": high}
-        | {key: row.get(key) for key in ("parameters", "macs", *keys, "data_source")}
-        | {f"rung{rung}_{SCORE}": row.get(f"rung{rung}_{SCORE}") for rung in range(n_rungs) if n_rungs > 1}
-        | space.columns(row)
-        | {"seed": row["seed"], "index": row["index"]}
-    )
-
-
-def _cell(value: Any) -> Any:
-    if value is None:
-        return ""
-    return f"{value:.6g}" if isinstance(value, float) else value

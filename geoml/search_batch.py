@@ -1,10 +1,13 @@
 """Train a batch of a search's candidates in one process: starting up is paid once, each result is durable at once.
 
-While a batch runs, its results stand line by line in ``checkpoints/search/.../rung{r}_batch{k}.jsonl``, the state of
-the candidate at work in ``{job_id}.npz`` beside it, written after every epoch, and which one that is in
-``rung{r}_batch{k}.json``, whose time is the heartbeat. A killed batch goes on after the last epoch that it finished.
+The results of a batch stand line by line in ``checkpoints/search/.../rung{r}_batch{k}.jsonl``, the state of the
+candidate at work in ``{job_id}.npz`` beside it, written after every epoch, and which one that is in
+``rung{r}_batch{k}.json``, whose time is the heartbeat. A killed batch goes on after the last epoch that it finished;
+what other data or settings left there is not taken over.
 """
 
+import hashlib
+import json
 import math
 import os
 import signal
@@ -25,7 +28,7 @@ from geoml.files import read_json, write_json
 from geoml.logs import log
 from geoml.search import SCORE, chosen, line, read_lines, write_lines
 from geoml.store import Store
-from geoml.train import Batches, compiled, one_step, validate
+from geoml.train import Batches, compiled, learning_rates, one_step, validate
 
 _TRIES = 3  # of an epoch in which the process is killed: the candidate needs more memory than there is
 _OUT_OF_MEMORY = ("MemoryError", "ResourceExhaustedError", "OutOfMemoryError", "XlaRuntimeError")
@@ -84,10 +87,15 @@ class Failed(Exception):
 
 
 class Marker:
-    """The file that says which candidate of a batch is at work, and how often its epoch was begun."""
+    """The file that says which candidate of a batch is at work, and how often its epoch was begun.
 
-    def __init__(self, path: Path) -> None:
-        self.path = path
+    Args:
+        path: JSON file.
+        key: Of the data and settings; how often it was begun with others does not count.
+    """
+
+    def __init__(self, path: Path, key: str) -> None:
+        self.path, self.key = path, key
 
     def begin(self, name: str) -> None:
         """Begin or go on with a candidate.
@@ -96,24 +104,24 @@ class Marker:
             Failed: the process was killed so often in the same epoch that the candidate is given up.
         """
         last = read_json(self.path) if self.path.exists() else {}
-        if last.get("job_id") != name:
+        if (last.get("job_id"), last.get("key")) != (name, self.key):
             last = {"epochs": 0, "tries": 0}
         self._write(name, last["epochs"], last["tries"] + 1)
-        if last["tries"] == _TRIES:
-            raise Failed(f"the process was killed {_TRIES} times in epoch {last['epochs'] + 1}: out of memory?")
+        if last["tries"] >= _TRIES:
+            where = f"{_TRIES} times in epoch {last['epochs'] + 1}"
+            raise Failed(f"the process was killed {where}, or had an error that its log shows: out of memory?")
 
     def epoch(self, name: str, epochs: int) -> None:
         """So many epochs are done."""
         self._write(name, epochs, 1)
 
     def leave(self) -> None:
-        """The process was asked to end: that is not the candidate's fault."""
-        if self.path.exists():
-            last = read_json(self.path)
-            self._write(last["job_id"], last["epochs"], last["tries"] - 1)
+        """The process ends, and not by the candidate's fault; removed and not rewritten, since the disk may be full."""
+        self.path.unlink(missing_ok=True)
 
     def _write(self, name: str, epochs: int, tries: int) -> None:
-        write_json(self.path, {"job_id": name, "epochs": epochs, "tries": tries, "process": os.getpid()})
+        of = {"job_id": name, "key": self.key, "epochs": epochs, "tries": tries}
+        write_json(self.path, of | {"process": os.getpid()})
 
 
 @dataclass
@@ -126,6 +134,17 @@ class Bench:
     rung: int
     work: Path
     marker: Marker
+    key: str
+    _validation: tuple[np.ndarray, dict[str, np.ndarray]] | None = None
+
+    def validation(self, part: Any, outputs: list[str]) -> tuple[np.ndarray, dict[str, np.ndarray]]:
+        """The share of the validation samples and targets, made once for all candidates."""
+        if self._validation is None:
+            x, y = part.validation(self.store, outputs)
+            n = max(1, round(self.settings["share"] * len(x)))
+            kept = np.arange(n) * len(x) // n  # evenly spread: the samples may be in the order of their classes
+            self._validation = x[kept], {output: values[kept] for output, values in y.items()}
+        return self._validation
 
 
 def train_batch(
@@ -160,27 +179,33 @@ def train_batch(
     from geoml.backend import use_device
 
     first = batch * settings["batch"]
-    todo = chosen(settings, rung, candidates, earlier)[first : first + settings["batch"]]
-    unfinished, marker = work / f"rung{rung}_batch{batch}.jsonl", Marker(work / f"rung{rung}_batch{batch}.json")
-    results = {row["job_id"]: row for row in _whole_lines(unfinished)}
-    use_device(device, threads)
-    bench = Bench(task, settings, Store(data), rung, work, marker)
+    of_rung, store = chosen(settings, rung, candidates, earlier), Store(data)
+    todo, key = of_rung[first : first + settings["batch"]], _key(settings, store)
+    unfinished, marker = work / f"rung{rung}_batch{batch}.jsonl", Marker(work / f"rung{rung}_batch{batch}.json", key)
+    until = {"key": key, "until_epoch": settings["rungs"][rung]}
+    _drop_half_a_line(unfinished)
+    results = {row["job_id"]: row for row in _kept(work, rung) if until.items() <= row.items()}
+    if batch == 0:
+        _drop_states(work, {row["job_id"] for path in earlier for row in read_lines(path)}, of_rung)
+    if any(candidate["job_id"] not in results for candidate in todo):
+        use_device(device, threads)
+    bench = Bench(task, settings, store, rung, work, marker, key)
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # what a time limit or a cancelled job sends
     try:
         for number, candidate in enumerate(todo, 1):
             if (name := candidate["job_id"]) in results:
                 continue
-            results[name] = row = candidate | _result(candidate, bench)
+            results[name] = row = candidate | until | _result(candidate, bench)
             _append(unfinished, row)
-            _prune(list(results.values()), work, last=rung == len(settings["rungs"]) - 1)
+            here = [results[one["job_id"]] for one in todo if one["job_id"] in results]
+            _prune(here, work, last=rung == len(settings["rungs"]) - 1)
             how = row["reason"] or f"{SCORE} {row[SCORE]:.4f} in {row['epochs']} epochs"
             log.info("%d/%d %s: %s", number, len(todo), name, how)
-    except (KeyboardInterrupt, SystemExit):
+    except (KeyboardInterrupt, SystemExit, InputError, OSError):
         marker.leave()
         raise
-    write_lines(out, [results[candidate["job_id"]] for candidate in todo])
-    for left in (unfinished, marker.path):
-        left.unlink(missing_ok=True)
+    write_lines(out, [results[candidate["job_id"]] | candidate for candidate in todo])
+    marker.path.unlink(missing_ok=True)
 
 
 def _result(candidate: dict[str, Any], bench: Bench) -> dict[str, Any]:
@@ -215,21 +240,25 @@ def _trained(candidate: dict[str, Any], bench: Bench, progress: Progress) -> dic
         network, part = compiled(bench.task, variant, store.meta, candidate["seed"])
     except (InputError, ValueError) as error:
         raise Failed(f"cannot be built: {_first_line(error)}") from error
-    path, key = _state(candidate, bench), f"{name} {store.meta['fingerprint']} {settings['fit']} {settings['share']}"
+    path, key = _state(candidate, bench), f"{name} {bench.key}"
     saved, _ = checkpoint.resume(path, key, network)
+    if saved and saved["epochs"] > fit["epochs"]:  # of a later rung, while this one is done again
+        saved, (network, part) = None, compiled(bench.task, variant, store.meta, candidate["seed"])
     if saved:
         vars(progress).update(saved, plateau=Plateau(**saved["plateau"]))
         log.info("%s goes on after epoch %d", name, progress.epochs)
     before, times = progress.seconds, {"train_s": Times(), "validate_s": Times()}
     batches = Batches(store, part, network.output_names, variant, candidate["seed"])
-    x, y = part.validation(store, network.output_names)
-    n = max(1, round(settings["share"] * len(x)))
-    validation = x[:n], {output: values[:n] for output, values in y.items()}
+    validation = bench.validation(part, network.output_names)
+    n = len(validation[0])
     every = min(settings["validate_every"], len(batches))
     allowed = settings["patience"] * len(batches) // every
+    whole = fit | {"epochs": settings["rungs"][-1]}  # what the learning rate's schedule is for
     while progress.epochs < fit["epochs"] and not progress.stopped:
         losses: list[float] = []
+        rates = learning_rates(whole, progress.epochs + 1, len(batches))
         for step, data in enumerate(batches.epoch(progress.epochs + 1), 1):
+            network.optimizer.learning_rate = rates[step - 1]
             with times["train_s"].one():
                 loss = float(one_step(network, data)["loss"])
             if not math.isfinite(loss):
@@ -257,7 +286,7 @@ def _trained(candidate: dict[str, Any], bench: Bench, progress: Progress) -> dic
         "n_train": len(batches.rows),
         "n_val": n,
         "stopped_by": "plateau" if progress.stopped else "epochs",
-        "latency_ms": _latency_ms(network, x),
+        "latency_ms": _latency_ms(network, validation[0]),
         "samples_per_s": round(n / _seconds_of(lambda: validate(network, part, validation, fit)), 1),
     }
     progress.seconds = progress.seconds | {"seconds": before["seconds"] + perf_counter() - started}
@@ -306,6 +335,16 @@ def _seconds_of(work: Any) -> float:
     return perf_counter() - start
 
 
+def _key(settings: dict[str, Any], store: Store) -> str:
+    """Short name of all that a result follows from, beside its candidate and its rung."""
+    names = ("model", "args", "fit", "augment", "share", "validate_every", "patience", "min_change")
+    said = {name: settings[name] for name in names}
+    if settings["fit"]["schedule"] != "constant":
+        said["epochs"] = settings["rungs"][-1]
+    text = json.dumps([store.meta["fingerprint"], said], sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()[:12]
+
+
 def _state(candidate: dict[str, Any], bench: Bench) -> Path:
     return bench.work / f"{candidate['job_id']}.npz"
 
@@ -314,14 +353,18 @@ def _first_line(error: Exception) -> str:
     return next(iter(str(error).splitlines()), type(error).__name__)[:200]
 
 
-def _whole_lines(path: Path) -> Iterator[dict[str, Any]]:
-    """Results of a batch that was stopped; what was cut in the middle of a line is dropped, also from the file."""
-    if not path.exists():
-        return
-    with open(path, "r+b") as file:
-        content = file.read()
-        file.truncate(content.rfind(b"\n") + 1)
-    yield from read_lines(path)
+def _drop_half_a_line(path: Path) -> None:
+    """Cut off what a batch that was killed was writing."""
+    if path.exists():
+        with open(path, "r+b") as file:
+            file.truncate(file.read().rfind(b"\n") + 1)
+
+
+def _kept(work: Path, rung: int) -> Iterator[dict[str, Any]]:
+    """Results of a rung from this and earlier runs, also where a candidate was in another batch then."""
+    for path in sorted(work.glob(f"rung{rung}_batch*.jsonl")):
+        whole, _, _ = path.read_text(encoding="utf-8").rpartition("\n")  # another batch may be writing its last line
+        yield from map(json.loads, whole.splitlines())
 
 
 def _append(path: Path, row: dict[str, Any]) -> None:
@@ -334,6 +377,12 @@ def _append(path: Path, row: dict[str, Any]) -> None:
     except OSError as error:
         hint = "Free some space and run again."
         raise InputError(path, "disk space", "room for a result", error.strerror, hint) from error
+
+
+def _drop_states(work: Path, earlier: set[str], promoted: list[dict[str, Any]]) -> None:
+    """Drop the states of those that the rung before kept in vain."""
+    for name in earlier - {candidate["job_id"] for candidate in promoted}:
+        checkpoint.remove(work / f"{name}.npz")
 
 
 def _prune(rows: list[dict[str, Any]], work: Path, *, last: bool) -> None:

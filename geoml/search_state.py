@@ -1,5 +1,6 @@
 """Where the searches of a task stand, and a second try for candidates that failed; nothing that runs is touched."""
 
+import json
 import time
 from collections import Counter
 from collections.abc import Iterator
@@ -8,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from geoml.files import read_json
-from geoml.search import batches, read_lines, rungs, write_lines
+from geoml.search import batches, rungs, write_lines
 
 STALE_S = 3600.0  # without a finished epoch, after which a batch is taken for one that was killed
 
@@ -31,7 +32,9 @@ class Batch:
 
     def __post_init__(self) -> None:
         path = self.results if self.results.exists() else self.unfinished
-        self.rows = list(read_lines(path)) if path.exists() else []
+        if path.exists():
+            whole, _, _ = path.read_text(encoding="utf-8").rpartition("\n")  # the batch may be writing the last line
+            self.rows = [json.loads(row) for row in whole.splitlines()]
 
     @property
     def age_s(self) -> float | None:
@@ -83,6 +86,8 @@ def report(task: str, searches: dict[str, dict[str, Any]]) -> Iterator[str]:
 def retry_failed(task: str, searches: dict[str, dict[str, Any]], *, really: bool) -> Iterator[str]:
     """Forget the failures of all batches that are not at work, so that the next run trains these candidates again.
 
+    What follows from them goes, too: the ranking and the tables, or Snakemake would see nothing to do.
+
     Args:
         task: Name.
         searches: Settings by name.
@@ -101,5 +106,8 @@ def retry_failed(task: str, searches: dict[str, dict[str, Any]], *, really: bool
                 yield f"{failed} of {len(batch.rows)} candidates to be trained again: {batch.results}"
                 if really:
                     write_lines(batch.unfinished, kept)
-                    batch.marker.unlink(missing_ok=True)
-                    batch.results.unlink(missing_ok=True)
+                    inside, tables = batch.results.parents[1], Path("results/tables")
+                    follows = [inside / "ranking.csv", inside / "best.json"]
+                    follows += [tables / f"{task}_{kind}.csv" for kind in ("search", "search_pairs")]
+                    for path in (batch.marker, batch.results, *follows):
+                        path.unlink(missing_ok=True)

@@ -43,9 +43,9 @@ def pairs(table: "DataFrame") -> "DataFrame":
 
 
 def _worth(search: "DataFrame", epochs: float) -> "DataFrame":
-    """The first candidates of a search, for so many epochs."""
-    drawn = search.sort_values("index")
-    return drawn[drawn["epochs"].cumsum() <= epochs]
+    """The candidates of a search that were drawn first, for so many epochs; as ranked."""
+    spent = search.sort_values("index")["epochs"].cumsum()
+    return search[spent.reindex(search.index) <= epochs]
 
 
 def _row(dataset: Any, budget: str, first: str, a: "DataFrame", second: str, b: "DataFrame") -> dict[str, Any]:

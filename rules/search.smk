@@ -63,7 +63,7 @@ rule search_batch:
 rule rank_search:
     input:
         batches=every_batch,
-        code=lambda wildcards: code("geoml.search", f"geoml.tasks.{wildcards.task}.space"),
+        code=lambda wildcards: code("geoml.search_rank", f"geoml.tasks.{wildcards.task}.space"),
     output:
         ranking=f"{SEARCH}/ranking.csv",
         best=f"{SEARCH}/best.json",

@@ -1,10 +1,9 @@
 """Rank the candidates of an architecture search and name the best."""
 
-import shutil
 from pathlib import Path
 
 from geoml.logs import log_to
-from geoml.search import rank
+from geoml.search_rank import rank
 
 with log_to(snakemake.log[0]):
     rank(
@@ -15,4 +14,5 @@ with log_to(snakemake.log[0]):
         Path(snakemake.output.ranking),
         Path(snakemake.output.best),
     )
-    shutil.rmtree(snakemake.params.work, ignore_errors=True)  # states of candidates that did not go on to the next rung
+    for state in Path(snakemake.params.work).glob("*.npz"):  # of candidates that did not go on to the next rung
+        state.unlink(missing_ok=True)

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from geoml.logs import log_to
-from geoml.search import with_best
+from geoml.search_rank import with_best
 from geoml.timing import time_networks
 
 with log_to(snakemake.log[0]):

@@ -245,5 +245,5 @@ def test_patchnet_figures_are_there(finished: Path):
     run = finished / "results/evaluation/patchnet/patches/best_found/seed0/figures"
     assert {path.name for path in run.glob("*.png")} == {"confusion.png", "training.png", "gallery.png", "line.png"}
     drawn = {path.name for path in (finished / "results/figures/patchnet").glob("*.*")}
-    kinds = {"compare", *(f"search_{kind}_patches" for kind in ("front", "scores", "best", "rungs"))}
+    kinds = {"compare", *(f"search_{kind}_patches" for kind in ("front", "scores", "best", "rungs_halving"))}
     assert drawn >= {f"{kind}.{suffix}" for kind in kinds for suffix in ("png", "svg")}

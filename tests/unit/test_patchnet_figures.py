@@ -109,7 +109,7 @@ def test_without_a_search_networks_are_compared(tmp_path: Path):
 
 
 def test_two_searches_one_of_them_with_rungs(tmp_path: Path):
-    assert figures(tmp_path, search("random", 12), search("halving", 16, 3)) == of(*KINDS, "rungs")
+    assert figures(tmp_path, search("random", 12), search("halving", 16, 3)) == of(*KINDS, "rungs_halving")
 
 
 def test_searches_on_two_data_sets_have_figures_of_their_own(tmp_path: Path):
@@ -133,7 +133,7 @@ def test_failed_candidates_are_left_out_and_rungs_on_which_all_are_alike_have_no
     """As after one epoch that has taught nothing."""
     table = search("halving", 8, 2, failed=3)
     table["rung0_val_accuracy"] = 0.5
-    assert figures(tmp_path, search("random", 6, failed=6), table) == of(*KINDS, "rungs")
+    assert figures(tmp_path, search("random", 6, failed=6), table) == of(*KINDS, "rungs_halving")
 
 
 def test_a_search_in_which_all_failed_has_no_figures(tmp_path: Path):

@@ -81,9 +81,9 @@ def on_line(model: Model, drawn: Line) -> tuple[dict[str, Any], section.Map]:
 def line_scores(probability: np.ndarray, drawn: Line) -> dict[str, float]:
     """Precision, recall and F1 at a probability of 0.5, of pixels and of picks; NaN where undefined.
 
-    A pixel is true within 10 samples of a BSR. Where a patch would hold a BSR further off its centre than that, training
-    does not say what is right, and neither pixels nor picks count. A pick is the highest probability of an event in a
-    trace; the recall of picks is the share of the traces with a BSR that have a true one.
+    A pixel is true within 10 samples of a BSR. Where a patch would hold a BSR further off its centre than that,
+    training does not say what is right, and neither pixels nor picks count. A pick is the highest probability of an
+    event in a trace; the recall of picks is the share of the traces with a BSR that have a true one.
     """
     from scipy.ndimage import maximum_filter
 

@@ -68,9 +68,10 @@ def draw_task(folder: Path, tables: dict[str, "DataFrame"]) -> None:
         _draw_front(paths("front"), of_dataset)
         _draw_scores(paths("scores"), of_dataset)
         _draw_architecture(paths("best"), of_dataset.sort_values("val_accuracy", ascending=False).iloc[0])
-        rungs = [name for name in of_dataset if name.startswith("rung") and of_dataset[name].notna().any()]
-        if len(rungs) > 1:
-            _draw_rungs(paths("rungs"), of_dataset, rungs)
+        for name, of_search in of_dataset.groupby("search", sort=False):
+            rungs = [column for column in of_search if column.startswith("rung") and of_search[column].notna().any()]
+            if len(rungs) > 1:
+                _draw_rungs(paths(f"rungs_{name}"), of_search, rungs)
 
 
 def _draw_gallery(path: Path, examples: dict[str, Any], heading: str) -> None:
