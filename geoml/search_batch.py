@@ -8,6 +8,7 @@ what other data or settings left there is not taken over.
 
 import hashlib
 import json
+import logging
 import math
 import os
 import signal
@@ -189,6 +190,7 @@ def train_batch(
         _drop_states(work, {row["job_id"] for path in earlier for row in read_lines(path)}, of_rung)
     if any(candidate["job_id"] not in results for candidate in todo):
         use_device(device, threads)
+    logging.getLogger("tensorflow").setLevel(logging.ERROR)  # it warns of tracing again, which new networks need
     bench = Bench(task, settings, store, rung, work, marker, key)
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # what a time limit or a cancelled job sends
     try:
