@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from geoml import config, registry, sources
+from geoml import config, registry, search, sources
 from geoml.errors import InputError
 from geoml.files import read_json
 from geoml.logs import log_to
@@ -65,8 +65,8 @@ def train(
         os.environ["CUDA_VISIBLE_DEVICES"] = gpu
     entry = resolved["variants"]["manual"]
     variant = {key: entry[key] for key in ("model", "args", "fit", "augment")}
-    if search := entry.get("best_of"):
-        folder = Path("results/search") / task / resolved["searches"][search]["dataset"] / search
+    if of := entry.get("best_of"):
+        folder = Path("results/search") / task / resolved["searches"][of]["dataset"] / of
         variant = with_best(variant, folder / "best.json")
     network = config.trains(task, variant)
     path = Path("results/models/manual") / f"{name}.{'keras' if network else 'skops'}"
@@ -114,7 +114,7 @@ def check(resolved: dict[str, Any]) -> list[str]:
     The first samples of every folder of the user's are read and checked. Downloads are not tried.
 
     Returns:
-        A line a data set.
+        A line a data set and a search.
     """
     lines = []
     for task, settings in resolved["tasks"].items():
@@ -133,6 +133,9 @@ def check(resolved: dict[str, Any]) -> list[str]:
                     block = _first(task, entry)
                 what += f": {len(block.inputs)} samples read, {len(block.rejected)} left out, to begin with"
             lines.append(f"  {name}: {what}")
+        for name, entry in settings["searches"].items():
+            jobs = sum(search.batches(entry, rung) for rung in range(len(entry["rungs"])))
+            lines.append(f"  search {name}: {entry['candidates']} candidates on {entry['dataset']}, {jobs} jobs")
         for name, entry in settings["predictions"].items():
             for file in [*entry["inputs"], *(entry[key] for key in ("picks", "reversals") if key in entry)]:
                 if not Path(file).exists():

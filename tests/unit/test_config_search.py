@@ -7,6 +7,7 @@ import pytest
 
 from geoml.config import resolve
 from geoml.errors import InputError
+from geoml.manual import check
 
 SEARCH = "tasks.patchnet.searches.wide"
 
@@ -91,3 +92,8 @@ def test_a_task_without_a_space_has_no_searches():
     }
     message = refused({"tasks": {"polarity": task}})
     assert "tasks.polarity" in message and "a task with a search space, got 'polarity'" in message
+
+
+def test_a_check_of_a_configuration_says_how_many_jobs_a_search_is():
+    found = resolve(config({"candidates": 2187, "rungs": [2, 6, 18, 60]}))
+    assert "  search wide: 2187 candidates on patches, 34 jobs" in check(found)

@@ -40,7 +40,7 @@ def generate(
     *,
     compat: bool = False,
     physics: bool = False,
-    line: dict[str, Any] | None = None,
+    line: list[int] | None = None,
 ) -> None:
     """Write ``train``, ``val`` and ``test``, each ``<set>.npy`` (n, 48, 48) float16 and ``<set>.csv``.
 
