@@ -45,7 +45,7 @@ def rank(task: str, name: str, settings: dict[str, Any], batches: list[list[Path
     final = [row for row in done if row["rung"] == done[0]["rung"]]
     near = [row for row in final if round(final[0][SCORE] - row[SCORE], 6) <= settings["tolerance"]]
     winner = min(near, key=lambda row: (row["macs"], -row[SCORE]))
-    of, on_front = {"dataset": settings["dataset"], "search": name}, pareto(done)
+    of, on_front = {"dataset": settings["dataset"], "search": name}, pareto(final)
     lines = [of | _row(space, row, len(batches)) | {"pareto": int(row["job_id"] in on_front)} for row in order]
     with atomic(ranking) as temporary, open(temporary, "w", newline="", encoding="utf-8") as file:
         table = csv.DictWriter(file, list(lines[0]), lineterminator="\n", restval="")
