@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from geoml.errors import InputError
+from geoml.search import job_id
 from geoml.tasks.patchnet import topology
 from geoml.tasks.patchnet.space import DEFAULT, check, draw, units
 
@@ -74,7 +75,7 @@ def test_sizes_are_distributed_as_the_method_card_measured(drawn: list[dict[str,
 def test_a_candidate_is_made_again_from_seed_and_number(drawn: list[dict[str, Any]]):
     assert draw(json.loads(json.dumps(DEFAULT)), 0, 777) == drawn[777]
     assert json.loads(json.dumps(drawn[777])) == drawn[777]
-    assert len({topology.job_id(document, 0) for document in drawn}) == DRAWS
+    assert len({job_id(document, 0) for document in drawn}) == DRAWS
     assert draw(DEFAULT, 1, 777) != drawn[777]
 
 
