@@ -30,8 +30,9 @@ class Adam(keras.optimizers.Adam):
         return super()._all_reduce_sum_gradients(grads_and_vars)
 
     def _backend_update_step(self, gradients: Any, variables: Any, learning_rate: Any) -> None:
-        step = keras.ops.cast(self.iterations + 1, "float32")
-        self._powers = [keras.ops.power(beta, step) for beta in (self.beta_1, self.beta_2)]
+        if keras.backend.backend() == "tensorflow":
+            step = keras.ops.cast(self.iterations + 1, "float32")
+            self._powers = [keras.ops.power(beta, step) for beta in (self.beta_1, self.beta_2)]
         super()._backend_update_step(gradients, variables, learning_rate)
 
     def update_step(self, gradient: Any, variable: Any, learning_rate: Any) -> None:
