@@ -185,7 +185,7 @@ def train_batch(
     unfinished, marker = work / f"rung{rung}_batch{batch}.jsonl", Marker(work / f"rung{rung}_batch{batch}.json", key)
     until = {"key": key, "until_epoch": settings["rungs"][rung]}
     _drop_half_a_line(unfinished)
-    results = {row["job_id"]: row for row in _kept(work, rung) if until.items() <= row.items()}
+    results = {row["job_id"]: row for row in _kept(work, rung, unfinished) if until.items() <= row.items()}
     if batch == 0:
         _drop_states(work, {row["job_id"] for path in earlier for row in read_lines(path)}, of_rung)
     if any(candidate["job_id"] not in results for candidate in todo):
@@ -362,11 +362,15 @@ def _drop_half_a_line(path: Path) -> None:
             file.truncate(file.read().rfind(b"\n") + 1)
 
 
-def _kept(work: Path, rung: int) -> Iterator[dict[str, Any]]:
-    """Results of a rung from this and earlier runs, also where a candidate was in another batch then."""
+def _kept(work: Path, rung: int, own: Path) -> Iterator[dict[str, Any]]:
+    """Results of a rung from this and earlier runs; from other batches' files, where a candidate may be, no failures.
+
+    So a second try of the failures is a matter of the batch's own file.
+    """
     for path in sorted(work.glob(f"rung{rung}_batch*.jsonl")):
         whole, _, _ = path.read_text(encoding="utf-8").rpartition("\n")  # another batch may be writing its last line
-        yield from map(json.loads, whole.splitlines())
+        rows = map(json.loads, whole.splitlines())
+        yield from (row for row in rows if path == own or row["status"] == "done")
 
 
 def _append(path: Path, row: dict[str, Any]) -> None:

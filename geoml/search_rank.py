@@ -1,13 +1,12 @@
 """From the results of a search's batches to its ranking and its best candidate."""
 
-import csv
 from collections import Counter
 from pathlib import Path
 from typing import Any
 
 from geoml import registry
 from geoml.errors import InputError
-from geoml.files import atomic, read_json, write_json
+from geoml.files import read_json, write_json
 from geoml.logs import log
 from geoml.search import SCORE, ranked, read_lines
 
@@ -24,12 +23,16 @@ def rank(task: str, name: str, settings: dict[str, Any], batches: list[list[Path
         task, name: Of the search.
         settings: Of the search.
         batches: Result files of each rung.
-        ranking: CSV; floats with six significant digits, an empty cell where nothing was measured.
+        ranking: CSV, as of :func:`geoml.tables.write`.
         best: JSON: the document, its name and score, and what it was compared with.
 
     Raises:
         InputError: every candidate failed.
     """
+    from pandas import DataFrame
+
+    from geoml.tables import write
+
     space = registry.load_task(task, "space")
     rows: dict[str, dict[str, Any]] = {}
     for rung, files in enumerate(batches):
@@ -47,10 +50,7 @@ def rank(task: str, name: str, settings: dict[str, Any], batches: list[list[Path
     winner = min(near, key=lambda row: (row["macs"], -row[SCORE]))
     of, on_front = {"dataset": settings["dataset"], "search": name}, pareto(final)
     lines = [of | _row(space, row, len(batches)) | {"pareto": int(row["job_id"] in on_front)} for row in order]
-    with atomic(ranking) as temporary, open(temporary, "w", newline="", encoding="utf-8") as file:
-        table = csv.DictWriter(file, list(lines[0]), lineterminator="\n", restval="")
-        table.writeheader()
-        table.writerows({key: _cell(value) for key, value in line.items()} for line in lines)
+    write(DataFrame(lines), ranking)
     write_json(
         best,
         {key: winner[key] for key in ("job_id", "seed", "document", "parameters", "macs", SCORE, "n_val")}
@@ -62,7 +62,7 @@ def rank(task: str, name: str, settings: dict[str, Any], batches: list[list[Path
 
 
 def pareto(rows: list[dict[str, Any]]) -> set[str]:
-    """Names of the candidates that no other is at least as good as in score, parameters, operations and time alone."""
+    """Names of the candidates that no other one equals or beats in score, parameters, operations and time at once."""
     import numpy as np
 
     costs = np.array([[-row[SCORE], row["parameters"], row["macs"], row["latency_ms"]] for row in rows])
@@ -96,9 +96,3 @@ def _row(space: Any, row: dict[str, Any], n_rungs: int) -> dict[str, Any]:
         | space.columns(row)
         | {"seed": row["seed"], "index": row["index"]}
     )
-
-
-def _cell(value: Any) -> Any:
-    if value is None:
-        return ""
-    return f"{value:.6g}" if isinstance(value, float) else value

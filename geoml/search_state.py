@@ -71,7 +71,7 @@ def report(task: str, searches: dict[str, dict[str, Any]]) -> Iterator[str]:
             failed = Counter(row["reason"] for row in rows if row["status"] == "failed")
             running = [batch for batch in found if batch.runs]
             counts = {"done": len(rows) - failed.total(), "failed": failed.total(), "running": len(running)}
-            counts["waiting"] = size - sum(counts.values())
+            counts["waiting"] = max(0, size - sum(counts.values()))  # a rung is smaller where too many failed
             words = ", ".join(f"{count:,} {state}" for state, count in counts.items())
             yield f"  rung {rung + 1}, up to {epochs} epochs, {len(found)} jobs: {words}"
             yield from (f"    failed {count}: {reason}" for reason, count in failed.most_common())

@@ -507,6 +507,18 @@ def test_with_more_candidates_those_that_were_trained_stay(tmp_path: Path, data:
     assert {name for name in fakes.steps if fakes.steps[name] > trained[name]} == set(more.names) - old
 
 
+def test_a_failure_in_the_file_of_another_batch_is_not_taken_over(tmp_path: Path, data: Path, fakes: Fakes):
+    """Else a second try of the failures would change nothing where candidates were in other batches before."""
+    run = Search(tmp_path, data, candidates=2)
+    rows = run.batch()
+    fakes.steps.clear()
+    (run.work / "rung0_batch0.jsonl").unlink()
+    failed = rows[0] | {"status": "failed", "reason": "a bad day"}
+    search.write_lines(run.work / "rung0_batch7.jsonl", [failed, rows[1]])
+    assert [row["status"] for row in run.batch()] == ["done", "done"]
+    assert set(fakes.steps) == {run.names[0]}
+
+
 def test_a_state_that_is_gone_is_trained_again_to_the_same_result(tmp_path: Path, data: Path, fakes: Fakes):
     kept, gone = (Search(tmp_path / name, data, rungs=[1, 3]) for name in ("kept", "gone"))
     expected = kept.run()[1]

@@ -4,7 +4,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from geoml.errors import InputError
 from geoml.files import plain
 from geoml.models import Model
 from geoml.predictions import Predictions
@@ -62,12 +61,10 @@ def on_line(model: Model, drawn: Line) -> tuple[dict[str, Any], section.Map]:
         engine.
     """
     amplitudes = drawn.amplitudes
-    maps = {"sliding": section.probabilities(model, amplitudes, engine="sliding")}
-    try:
+    engines = section.engines_of(model)
+    if "convolutional" in engines:
         section.probabilities(model, amplitudes, engine="convolutional")  # traced once, which is not timed
-        maps["convolutional"] = section.probabilities(model, amplitudes, engine="convolutional")
-    except InputError:
-        pass  # not a network of the family: windows only
+    maps = {engine: section.probabilities(model, amplitudes, engine=engine) for engine in engines}
     default = section.engine_for(model)
     found: dict[str, Any] = {"traces": amplitudes.shape[1], "samples": amplitudes.shape[0], "default": default}
     for name, of in maps.items():

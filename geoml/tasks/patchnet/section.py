@@ -122,11 +122,16 @@ def engine_for(model: Any) -> str:
     That is the convolutional one for a network of the family that pads none of its layers, and the sliding one for
     all others: the default never gives other answers than the network was trained and tested to give.
     """
+    return "convolutional" if "convolutional" in engines_of(model) and not _pads(model.network) else "sliding"
+
+
+def engines_of(model: Any) -> tuple[str, ...]:
+    """The engines that can run a network: ``sliding`` any, ``convolutional`` those of the family."""
     try:
         _convolutional(model.network)
     except InputError:
-        return "sliding"
-    return "sliding" if _pads(model.network) else "convolutional"
+        return ("sliding",)
+    return ("sliding", "convolutional")
 
 
 @lru_cache(maxsize=1)  # traced once for all lines
