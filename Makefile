@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/ready
 
-.PHONY: demo long test lint format bench lock clean
+.PHONY: demo long test test-slurm test-slurm-smoke lint format bench lock clean
 
 demo: $(READY)
 	$(BIN)/snakemake --profile profiles/local
@@ -18,6 +18,13 @@ long: $(READY)
 
 test: $(READY)
 	$(BIN)/pytest
+
+# On the cluster that sbatch reaches; skipped, with the reason, where there is none.
+test-slurm: $(READY)
+	$(BIN)/pytest tests/slurm
+
+test-slurm-smoke: $(READY)
+	$(BIN)/pytest tests/slurm -m smoke
 
 lint: $(READY)
 	$(BIN)/ruff check .

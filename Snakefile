@@ -14,6 +14,7 @@ report: "config/report/workflow.rst"
 
 
 include: "rules/common.smk"
+include: "rules/cluster.smk"
 include: "rules/data.smk"
 include: "rules/search.smk"
 include: "rules/train.smk"

@@ -6,6 +6,7 @@ from pathlib import Path
 
 SCRIPTS = (
     "startup",
+    "scale",
     "batches",
     "prepare",
     "memory",

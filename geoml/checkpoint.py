@@ -1,6 +1,9 @@
 """The state of a training on disk, so that a killed one goes on: weights, optimizer, and what the training counts."""
 
 import json
+import os
+import socket
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from zipfile import BadZipFile, ZipFile
@@ -13,6 +16,35 @@ from geoml.logs import log
 
 if TYPE_CHECKING:
     import keras
+
+
+class Claim:
+    """Says which process works on a training: the one that came last.
+
+    A cluster that has lost sight of a node starts its jobs again elsewhere, while their first processes may still run.
+
+    Args:
+        path: Of the checkpoint; the claim is beside it.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path.with_suffix(".claim")
+        self._mine = f"process {os.getpid()} on {socket.gethostname()}, since {time.time()}"
+        with atomic(self.path) as temporary:
+            temporary.write_text(self._mine, encoding="utf-8")
+
+    def check(self) -> None:
+        """Raise :class:`InputError` if another process has taken over, or has come to the end."""
+        try:
+            found = self.path.read_text(encoding="utf-8")
+        except FileNotFoundError:
+            found = "no process: another one came to the end"
+        if found != self._mine:
+            raise InputError(self.path, "process", self._mine, found, "This one stops and writes nothing.")
+
+    def release(self) -> None:
+        """Nothing is left to do."""
+        self.path.unlink(missing_ok=True)
 
 
 def keep(path: Path, key: str, network: "keras.Model", state: dict[str, Any], best: list[np.ndarray]) -> None:

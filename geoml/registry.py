@@ -82,6 +82,7 @@ def constants(task: str, kind: str, name: str) -> dict[str, Any]:
     return found
 
 
+@cache
 def maker(task: str, model: str) -> str:
     """What a model file has: ``build`` (a network) or ``estimator`` (of scikit-learn or its kind)."""
     functions = {node.name for node in _parse(_TASKS / task / "models" / f"{model}.py").body

@@ -191,13 +191,14 @@ def train_batch(
     if any(candidate["job_id"] not in results for candidate in todo):
         use_device(device, threads)
     logging.getLogger("tensorflow").setLevel(logging.ERROR)  # it warns of tracing again, which new networks need
-    bench = Bench(task, settings, store, rung, work, marker, key)
+    bench, claim = Bench(task, settings, store, rung, work, marker, key), checkpoint.Claim(unfinished)
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # what a time limit or a cancelled job sends
     try:
         for number, candidate in enumerate(todo, 1):
             if (name := candidate["job_id"]) in results:
                 continue
             results[name] = row = candidate | until | _result(candidate, bench)
+            claim.check()
             _append(unfinished, row)
             here = [results[one["job_id"]] for one in todo if one["job_id"] in results]
             _prune(here, work, last=rung == len(settings["rungs"]) - 1)
@@ -206,8 +207,10 @@ def train_batch(
     except (KeyboardInterrupt, SystemExit, InputError, OSError):
         marker.leave()
         raise
+    claim.check()
     write_lines(out, [results[candidate["job_id"]] | candidate for candidate in todo])
     marker.path.unlink(missing_ok=True)
+    claim.release()
 
 
 def _result(candidate: dict[str, Any], bench: Bench) -> dict[str, Any]:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from geoml.bootstrap import interval, resample, same_samples
+from geoml.devices import DEVICES, mean, training_time
 from geoml.errors import InputError
 from geoml.files import atomic, read_json
 from geoml.metrics import find
@@ -225,21 +226,18 @@ def _cost(seeds: list[Run], timing: Path | None, rate: str) -> dict[str, Any]:
     stopped = sorted({run.get("training", "stopped_by") for run in seeds} - {None})
     row = {
         "parameters": seeds[0].get("model", "parameters"),
-        "epochs": _mean(run.get("training", "epochs") for run in seeds),
+        "epochs": mean(run.get("training", "epochs") for run in seeds),
         "stopped_by": "+".join(stopped) or None,
     }
-    for device in ("cpu", "gpu"):
-        trained = (run.get("training", "wall_s") for run in seeds if run.get("training", "device") == device)
-        seconds, basis = _mean(trained), "measured"
-        if seconds is None and timing is not None:
-            files = {timing / run.dataset / run.variant / f"{device}.json" for run in seeds}
-            timed = [read_json(file) for file in sorted(files) if file.exists()]
-            seconds = _mean(content.get("total_s") for content in timed)
-            basis = timed[0].get("basis") if timed else basis
-        row |= {f"train_{device}_s": seconds, f"train_{device}_basis": None if seconds is None else basis}
+    folders = set() if timing is None else {timing / run.dataset / run.variant for run in seeds}
+    files = [folder / f"{device}.json" for folder in sorted(folders) for device in DEVICES]
+    records = [run.get("training") or {} for run in seeds] + [read_json(file) for file in files if file.exists()]
+    for device in DEVICES:
+        seconds, basis = training_time(records, device)
+        row |= {f"train_{device}_s": seconds, f"train_{device}_basis": basis}
     devices = sorted({run.get("inference", "device") for run in seeds} - {None})
     return row | {
-        rate: _mean(run.get("inference", "per_s") for run in seeds),
+        rate: mean(run.get("inference", "per_s") for run in seeds),
         "infer_device": "+".join(devices) or None,
     }
 
@@ -247,16 +245,11 @@ def _cost(seeds: list[Run], timing: Path | None, rate: str) -> dict[str, Any]:
 def _provenance(runs: list[Run]) -> dict[str, Any]:
     return {
         "data_source": runs[0].get("data_source"),
-        "n_train": _mean(run.get("n_train") for run in runs),
+        "n_train": mean(run.get("n_train") for run in runs),
         "n_test": runs[0].get("n_test"),
         "n_seeds": len({run.seed for run in runs}),
         "n_folds": len({run.dataset for run in runs}),
     }
-
-
-def _mean(values: Iterator[Any]) -> float | None:
-    known = [value for value in values if value is not None]
-    return sum(known) / len(known) if known else None
 
 
 def _published(path: Path | None) -> dict[Any, dict[str, Any]]:

@@ -75,6 +75,7 @@ def train(
     network, part = compiled(run["task"], variant, store.meta, run["seed"])
     started_from = None if init_from is None else start_from(network, init_from)
     key = _key(run, variant, store.meta["fingerprint"], init_from)
+    claim = checkpoints.Claim(checkpoint)
     state, best = _resume(checkpoint, key, network)
     batches = Batches(store, part, network.output_names, variant, run["seed"])
     validation = part.validation(store, network.output_names)
@@ -106,6 +107,7 @@ def train(
         if scalars:
             scalars.epoch(state.history[-1], losses)
         state.seconds = {name: round(before[name] + spent, 3) for name, spent in clock.read().items()}
+        claim.check()
         checkpoints.keep(checkpoint, key, network, vars(state), best)
         log.info("epoch %d/%d  %s", epoch, fit["epochs"], "  ".join(f"{k} {v:.4f}" for k, v in scores.items()))
     if scalars:
@@ -118,6 +120,7 @@ def train(
         "train_share": fit["train_share"],
     }
     meta |= part.calibrate(models.Model(network, meta), store)
+    claim.check()
     models.save(model_path, network, meta)
     _write_history(history_path, state.history)
     content = record(
@@ -126,6 +129,7 @@ def train(
         started_from=started_from,
         device=device,
         device_name=device_name,
+        threads=threads,
         data_fingerprint=store.meta["fingerprint"],
         split_hash=store.meta["split_hash"],
         data_source=store.meta["data_source"],
@@ -145,6 +149,7 @@ def train(
     )
     write_json(record_path, content)
     checkpoints.remove(checkpoint)
+    claim.release()
     return content
 
 

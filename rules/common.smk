@@ -1,6 +1,7 @@
 # Names, paths and input functions. Only light modules here: every cluster job parses this file again.
 import os
 import sys
+from functools import cache
 from pathlib import Path
 
 sys.path.insert(0, workflow.basedir)
@@ -90,6 +91,7 @@ def task_of(table):
     return next(task for task in TASKS if table in registry.names(task, "tables"))
 
 
+@cache
 def code(*modules):
     """Files of geoml that a result depends on; Snakemake compares their content."""
     return [os.path.relpath(path) for path in registry.sources(*modules)]  # so that the project can be moved
@@ -115,7 +117,7 @@ def more_each_try(amount):
     """Twice, three times ... the amount when a job is tried again."""
 
     def resource(wildcards, attempt):
-        return amount * attempt
+        return attempt * (amount(wildcards) if callable(amount) else amount)
 
     return resource
 
@@ -259,12 +261,26 @@ def networks_timing(table):
 
 
 def timings(task):
-    """Timings of the devices that nothing is trained on."""
+    """Timings of every network on every device, where there are several to compare; one fold stands for all."""
+    if len(CONFIG["devices"]) == 1:
+        return []
     return [
         f"results/timing/{task}/{dataset}/{name}/{device}.json"
-        for dataset, name in sorted({run[:2] for run in runs(task)})
-        if trains(task, TASKS[task]["variants"][name])
-        for device in CONFIG["devices"][1:]
+        for name, settings in TASKS[task]["variants"].items()
+        if trains(task, settings)
+        for dataset in settings["datasets"]
+        if TASKS[task]["datasets"][dataset].get("fold", [0])[0] == 0
+        for device in CONFIG["devices"]
+    ]
+
+
+def training_times(task):
+    """What says how long the runs of a task take: timings alone for networks that were timed, so that devices compare."""
+    timed = timings(task)
+    return timed + [
+        f"results/models/{task}/{dataset}/{name}/seed{seed}/training.json"
+        for dataset, name, seed in runs(task)
+        if not (timed and trains(task, TASKS[task]["variants"][name]))
     ]
 
 
@@ -274,6 +290,7 @@ def prediction(wildcards):
 
 
 TABLES = [f"results/tables/{table}.csv" for task in TASKS for table in registry.names(task, "tables")]
+TABLES += ["results/tables/devices.csv"]
 SEARCH_TABLES = [
     f"results/tables/{task}_{kind}.csv"
     for task in TASKS

@@ -10,11 +10,13 @@ rule generate_dataset:
         "logs/generate_dataset/{task}/{source}.log",
     benchmark:
         "results/benchmarks/generate_dataset/{task}/{source}.jsonl"
+    group:
+        lambda wildcards: job_of_data(wildcards.task, SOURCES[wildcards.task][wildcards.source])
     conda:
         "../environment.yml"
     resources:
         mem_mb=more_each_try(2000),
-        runtime=more_each_try(60),
+        runtime=more_each_try(30),
     params:
         entry=lambda wildcards: {
             key: source_entry(wildcards).get(key) for key in ("rows", "seed", "reader", "generate")
@@ -73,11 +75,13 @@ rule prepare_dataset:
         "logs/prepare_dataset/{task}/{dataset}.log",
     benchmark:
         "results/benchmarks/prepare_dataset/{task}/{dataset}.jsonl"
+    group:
+        lambda wildcards: job_of_data(wildcards.task, wildcards.dataset)
     conda:
         "../environment.yml"
     resources:
         mem_mb=more_each_try(4000),
-        runtime=more_each_try(240),
+        runtime=more_each_try(lambda wildcards: 30 if synthetic(wildcards.task, wildcards.dataset) else 240),
     params:
         entry=entry,
     message:

@@ -32,11 +32,13 @@ rule evaluate:
         f"logs/evaluate/{RUN}.log",
     benchmark:
         f"results/benchmarks/evaluate/{RUN}.jsonl"
+    group:
+        job_of_run
     conda:
         "../environment.yml"
     resources:
         mem_mb=more_each_try(4000),
-        runtime=more_each_try(60),
+        runtime=more_each_try(20),
     message:
         "Evaluate {wildcards.variant} trained on {wildcards.dataset} (seed {wildcards.seed})"
     script:

@@ -23,6 +23,8 @@ rule comparison_table:
         "logs/comparison_table/{table}.log",
     benchmark:
         "results/benchmarks/comparison_table/{table}.jsonl"
+    group:
+        lambda wildcards: job_of_tables(task_of(wildcards.table))
     conda:
         "../environment.yml"
     resources:
@@ -36,6 +38,35 @@ rule comparison_table:
         "Table {wildcards.table}"
     script:
         "../workflow_scripts/comparison_table.py"
+
+
+rule devices_table:
+    input:
+        records=lambda wildcards: [record for task in TASKS for record in training_times(task)],
+        code=code("geoml.devices"),
+    output:
+        table=report(
+            "results/tables/devices.csv",
+            caption="../config/report/table.rst",
+            category="tables",
+            labels={"table": "devices"},
+        ),
+    log:
+        "logs/devices_table.log",
+    benchmark:
+        "results/benchmarks/devices_table.jsonl"
+    localrule: True
+    conda:
+        "../environment.yml"
+    params:
+        bases=lambda wildcards: {
+            task: {name: entry["base"] for name, entry in settings["datasets"].items() if "fold" in entry}
+            for task, settings in TASKS.items()
+        },
+    message:
+        "Table devices"
+    script:
+        "../workflow_scripts/devices_table.py"
 
 
 rule task_figures:
@@ -59,6 +90,8 @@ rule task_figures:
         "logs/task_figures/{task}.log",
     benchmark:
         "results/benchmarks/task_figures/{task}.jsonl"
+    group:
+        lambda wildcards: job_of_tables(wildcards.task)
     conda:
         "../environment.yml"
     resources:

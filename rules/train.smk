@@ -19,11 +19,13 @@ rule train:
         f"results/benchmarks/train/{RUN}.jsonl"
     wildcard_constraints:
         variant=NETWORKS,
+    group:
+        job_of_run
     conda:
         "../environment.yml"
     resources:
         mem_mb=more_each_try(8000),
-        runtime=more_each_try(240),
+        runtime=more_each_try(lambda wildcards: minutes(wildcards.task, wildcards.variant)),
         gpu=gpus(DEVICE),
     params:
         variant=variant,
@@ -50,11 +52,13 @@ rule fit:
         f"results/benchmarks/fit/{RUN}.jsonl"
     wildcard_constraints:
         variant=ESTIMATORS,
+    group:
+        job_of_run
     conda:
         "../environment.yml"
     resources:
         mem_mb=more_each_try(4000),
-        runtime=more_each_try(60),
+        runtime=more_each_try(20),
     params:
         variant=variant,
     message:
@@ -68,18 +72,20 @@ rule time_training:
         data=f"{DATA}/dataset.json",
         arrays=ancient(multiext(f"{DATA}/", "inputs.npy", "samples.h5")),
         best=best_found,
-        code=training_code,
+        code=lambda wildcards: sorted({*training_code(wildcards), *code("geoml.timing")}),
     output:
         timing="results/timing/{task}/{dataset}/{variant}/{device}.json",
     log:
         "logs/time_training/{task}/{dataset}/{variant}/{device}.log",
     benchmark:
         "results/benchmarks/time_training/{task}/{dataset}/{variant}/{device}.jsonl"
+    group:
+        job_of_timing
     conda:
         "../environment.yml"
     resources:
         mem_mb=more_each_try(8000),
-        runtime=more_each_try(30),
+        runtime=more_each_try(20),
         gpu=lambda wildcards: gpus(wildcards.device),
     params:
         variant=variant,

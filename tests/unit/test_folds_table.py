@@ -278,7 +278,8 @@ def test_time_is_that_of_the_device_it_was_trained_on(rows: list[dict[str, str]]
 
 
 def test_timing_of_the_other_device_is_taken_over(runs: dict[str, Run], tmp_path: Path):
-    write_json(tmp_path / "timing/folds/images/resnet9/gpu.json", {"total_s": 3.5, "basis": "extrapolated"})
+    timed = {"device": "gpu", "total_s": 3.5, "basis": "extrapolated"}
+    write_json(tmp_path / "timing/folds/images/resnet9/gpu.json", timed)
     found = rows_of(fold_compare.table([runs["resnet9"]], COLUMNS, tmp_path / "timing"), tmp_path / "t.csv")
     row = one(found, "resnet9")
     assert (row["time_gpu_s"], row["time_gpu_basis"]) == ("3.5", "extrapolated")

@@ -291,7 +291,9 @@ def test_the_same_batch_twice_at_once_leaves_one_whole_file(tmp_path: Path, data
             assert measured(twice.batch()) == measured(expected)
 
     fakes.before = other_process
-    assert measured(twice.batch()) == measured(expected)
+    with pytest.raises(InputError, match="another one came to the end"):
+        twice.batch()
+    assert measured(list(search.read_lines(twice.files(0)[0]))) == measured(expected)
 
 
 # -- what other data or settings left

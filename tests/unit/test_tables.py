@@ -112,7 +112,7 @@ def test_timings_of_folds_are_found_under_their_names(tmp_path) -> None:
     ]
     for seconds, name in ((60, "scsn"), (80, "ins")):
         folder = tmp_path / "timing" / "polarity" / name / "cnn_ross"
-        write_json(folder / "gpu.json", {"total_s": seconds, "basis": "extrapolated"})
+        write_json(folder / "gpu.json", {"device": "gpu", "total_s": seconds, "basis": "extrapolated"})
     row = rows_of(polarity_compare.table(runs, COLUMNS, tmp_path / "timing"), tmp_path)[0]
     assert (row["dataset"], row["n_folds"], row["train_cpu_s"]) == ("scsn", "2", "8")
     assert (row["train_gpu_s"], row["train_gpu_basis"]) == ("70", "extrapolated")
@@ -120,8 +120,8 @@ def test_timings_of_folds_are_found_under_their_names(tmp_path) -> None:
 
 def test_timing_fills_in_what_no_run_measured(runs, tmp_path) -> None:
     folder = tmp_path / "timing" / "polarity" / "scsn" / "cnn_ross"
-    write_json(folder / "gpu.json", {"total_s": 3.5, "basis": "extrapolated"})
-    write_json(folder / "cpu.json", {"total_s": 99.0, "basis": "extrapolated"})
+    write_json(folder / "gpu.json", {"device": "gpu", "total_s": 3.5, "basis": "extrapolated"})
+    write_json(folder / "cpu.json", {"device": "cpu", "total_s": 99.0, "basis": "extrapolated"})
     row = rows_of(polarity_compare.table(runs, COLUMNS, tmp_path / "timing"), tmp_path)[0]
     assert (row["train_gpu_s"], row["train_gpu_basis"]) == ("3.5", "extrapolated")
     assert (row["train_cpu_s"], row["train_cpu_basis"]) == ("20", "measured")

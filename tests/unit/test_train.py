@@ -18,6 +18,7 @@ from conftest import TOY, fit_settings, scalars_in, write_toy
 from geoml import backend, checkpoint, models, registry, timing
 from geoml import train as training
 from geoml.errors import InputError
+from geoml.provenance import cpu_name
 from geoml.store import Store
 
 FIT = fit_settings(epochs=6, batch_size=16, learning_rate=0.01, patience=0)
@@ -212,6 +213,8 @@ def test_a_gpu_that_is_not_there_is_an_error_before_anything_is_done(
         backend.use_device("gpu")
     with pytest.raises(InputError, match="a GPU that Keras can use"):
         run(tmp_path / "none", data, variant(), device="gpu")
+    with pytest.raises(InputError, match="a GPU that Keras can use"):
+        timing.time_training(RUN, variant(), data, tmp_path / "none/gpu.json", device="gpu")
     assert not (tmp_path / "none").exists()
 
 
@@ -219,9 +222,19 @@ def test_timing_is_extrapolated_to_the_configured_epochs(data: Path, tmp_path: P
     settings = variant(epochs=500)
     found = timing.time_training(RUN, settings, data, tmp_path / "cpu.json", device="cpu")
     assert found == json.loads((tmp_path / "cpu.json").read_text())
+    assert (found["device"], found["device_name"], found["threads"]) == ("cpu", cpu_name(), 1)
+    assert (found["n_train"], found["data_source"], found["steps"]) == (100, "synthetic", 200)
     assert found["basis"] == "extrapolated" and found["seconds_per_step"] > 0
     assert found["seconds_per_epoch"] == pytest.approx(7 * found["seconds_per_step"])
     assert found["total_s"] == pytest.approx(500 * found["seconds_per_epoch"])
+
+
+def test_slow_networks_are_timed_on_fewer_steps(data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(timing, "_ENOUGH_S", 10)
+    seconds = iter([0.0, 4.0, 8.0, 12.0, 12.0])
+    monkeypatch.setattr(timing, "perf_counter", lambda: next(seconds))
+    found = timing.time_training(RUN, variant(epochs=2), data, tmp_path / "cpu.json", device="cpu")
+    assert (found["steps"], found["seconds_per_step"], found["total_s"]) == (3, 4, 2 * 7 * 4)
 
 
 KILLED = f"""
@@ -261,6 +274,31 @@ def test_a_killed_training_ends_as_if_nothing_had_happened(data: Path, tmp_path:
     for name in ("epoch", "learning_rate", "loss", "val_loss"):
         assert np.allclose(ours[name], theirs[name], rtol=1e-4), name
     assert np.allclose(weights(cut), weights(whole), atol=1e-4)
+
+
+def test_of_two_processes_on_one_training_the_first_stops_and_the_last_writes(
+    data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    keep, written = checkpoint.keep, []
+
+    def other_process(path: Path, key: str, network: Any, state: dict[str, Any], best: Any) -> None:
+        keep(path, key, network, state, best)
+        if len(state["history"]) == 2:
+            monkeypatch.setattr(checkpoint, "keep", keep)
+            run(tmp_path, data, variant())
+            written.append((tmp_path / "model.keras").read_bytes())
+
+    monkeypatch.setattr(checkpoint, "keep", other_process)
+    with pytest.raises(InputError, match="This one stops and writes nothing"):
+        run(tmp_path, data, variant())
+    assert written == [(tmp_path / "model.keras").read_bytes()]
+    record = json.loads((tmp_path / "training.json").read_text())
+    assert (record["resumed"], record["epochs"]) == (1, 6) and history(tmp_path)["epoch"] == [1, 2, 3, 4, 5, 6]
+    assert {path.name for path in tmp_path.iterdir() if path.is_file()} == {
+        "model.keras",
+        "history.csv",
+        "training.json",
+    }
 
 
 def epochs_in(checkpoint: Path) -> int:

@@ -66,13 +66,25 @@ def test_a_profile_changes_no_job(profile: str, tmp_path: Path):
         "generate_dataset": 2,
         "prepare_dataset": 3,
         "train": 6,
-        "time_training": 3,
+        "time_training": 6,
         "evaluate": 6,
         "comparison_table": 2,
+        "devices_table": 1,
         "task_figures": 1,
         "all": 1,
-        "total": 24,
+        "total": 28,
     }
+
+
+@pytest.mark.parametrize(("config", "most"), [("config.yaml", 21), ("paper.yaml", 450)])
+def test_short_jobs_share_cluster_jobs(config: str, most: int, tmp_path: Path):
+    output = snakemake(tmp_path, "-n", "--profile", ROOT / "profiles/slurm", "--configfile", ROOT / "config" / config)
+    groups = re.findall(r"Group job (\w+)", output)
+    alone = re.findall(r"^Job \d+: (?!Download|Draw|List|Rank|Table)", output, re.MULTILINE)
+    assert len(groups) == len(set(groups)) and len(groups) + len(alone) <= most < jobs(output)["total"] / 4
+    # A run and its evaluation are in one job, and each in no other.
+    runs = re.findall(r"^ +Job \d+: ((?:Train|Fit|Evaluate) .+)$", output, re.MULTILINE)
+    assert len(runs) == len(set(runs)) == 2 * jobs(output)["evaluate"]
 
 
 def test_the_default_is_taken_where_no_other_configuration_is_given_and_mixed_into_none(tmp_path: Path):
@@ -99,6 +111,27 @@ def test_one_table_needs_only_its_own_task_and_a_typo_is_named(tmp_path: Path):
     done = subprocess.run(command, cwd=tmp_path, text=True, capture_output=True)
     assert done.returncode != 0
     assert "Did you mean 'cnn_ross'?" in done.stdout + done.stderr and "typo.yaml" in done.stdout + done.stderr
+
+
+def test_devices_are_compared_without_training_a_network_and_by_one_fold_of_each_data_set(tmp_path: Path):
+    config = tmp_path / "folds.yaml"
+    task = {
+        "seeds": [0, 1],
+        "datasets": {
+            "whole": {"source": "synthetic", "rows": 90, "reader": "images"},
+            "crossed": {"source": "synthetic", "rows": 90, "reader": "images", "folds": 3},
+        },
+        "variants": {"resnet9": {"model": "resnet9"}, "forest": {"model": "shallow", "datasets": ["whole"]}},
+    }
+
+    def planned(devices: list[str]) -> dict[str, int]:
+        config.write_text(yaml.safe_dump({"devices": devices, "tasks": {"folds": task}}))
+        arguments = ("results/tables/devices.csv", "-n", "--quiet", "rules", "--configfile", config)
+        found = jobs(snakemake(tmp_path, *arguments))
+        return {name: found[name] for name in ("train", "fit", "time_training") if name in found}
+
+    assert planned(["gpu", "cpu"]) == {"fit": 2, "time_training": 4}
+    assert planned(["cpu"]) == {"train": 8, "fit": 2}
 
 
 def test_the_rules_are_clean():

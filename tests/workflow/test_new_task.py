@@ -52,6 +52,7 @@ def test_a_new_reader_is_one_file_and_one_entry(toy_project: Project, tmp_path: 
         "Evaluate straight trained on more (seed 0)",
         "Make synthetic more data for toy",
         "Prepare more for toy",
+        "Table devices",
         "Table toy_compare",
         "Train curved on more (seed 0)",
         "Train straight on more (seed 0)",
@@ -67,6 +68,7 @@ def test_a_new_model_and_metric_are_one_file_and_one_entry_each(toy_project: Pro
     project.config["tasks"]["toy"]["columns"].append("relief")
     assert project.planned() == [
         "Evaluate third trained on dots (seed 0)",
+        "Table devices",
         "Table toy_compare",
         "Train third on dots (seed 0)",
     ]

@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 from conftest import Project
 
-TABLE = "Table toy_compare"
-STRAIGHT = ["Evaluate straight trained on dots (seed 0)", TABLE, "Train straight on dots (seed 0)"]
-CURVED = ["Evaluate curved trained on dots (seed 0)", TABLE, "Train curved on dots (seed 0)"]
+TABLE, DEVICES = "Table toy_compare", "Table devices"
+STRAIGHT = ["Evaluate straight trained on dots (seed 0)", DEVICES, TABLE, "Train straight on dots (seed 0)"]
+CURVED = ["Evaluate curved trained on dots (seed 0)", DEVICES, TABLE, "Train curved on dots (seed 0)"]
 BOTH = sorted({*STRAIGHT, *CURVED})
 
 
