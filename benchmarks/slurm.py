@@ -1,4 +1,4 @@
-"""What Slurm costs: a whole workflow on the cluster that sbatch reaches against the same on this machine, in one run."""
+"""What Slurm costs: a whole workflow on the cluster that sbatch reaches and on this machine, in one run."""
 
 import common  # noqa: I001  (first: it sets the number of threads)
 

@@ -5,9 +5,13 @@ import shutil
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from geoml.slurm.status import NoAnswer, call
+from geoml.slurm.status import NoAnswer, call, passes
 
 PROFILE = "profiles/slurm/config.yaml"
+
+
+class Refused(Exception):
+    """This cluster does not take a job; nothing was submitted."""
 
 
 @dataclass(frozen=True)
@@ -25,17 +29,17 @@ def reach() -> None:
     """Fail with a message if this machine cannot submit.
 
     Raises:
-        NoAnswer: there is no ``sbatch``, or the controller does not answer.
+        Refused: there is no ``sbatch``, or the controller does not answer.
     """
     if not shutil.which("sbatch"):
-        raise NoAnswer(
+        raise Refused(
             "There is no sbatch on this machine. Run on a login node of your cluster (perhaps after `module load"
             " slurm`), or here with --profile profiles/local."
         )
     try:
         call("sinfo --noheader --summarize")
     except NoAnswer as error:
-        raise NoAnswer(
+        raise Refused(
             f"Slurm does not answer ({error}). Nothing was submitted; run the same command again later."
         ) from None
 
@@ -44,20 +48,22 @@ def check(requests: Iterable[Request]) -> None:
     """Ask Slurm whether it would take each kind of job, without submitting any.
 
     Raises:
-        NoAnswer: it refuses one; with the rule, what was asked for and the setting to change.
+        Refused: Slurm would not take one; with the rule, what was asked for and the setting to change.
     """
     limits = _limits()
     for request in sorted(set(requests), key=lambda request: request.rule):
         limit = limits.get(request.partition)
         if limit is not None and request.minutes and request.minutes > limit:
-            raise NoAnswer(
+            raise Refused(
                 f"Jobs of {request.rule} ask for {request.minutes} min, and partition {request.partition} ends jobs"
                 f" after {limit:g}. Change runtime (set-resources), group-components or slurm_partition in {PROFILE}."
             )
         try:
             call(["sh", "-c", f"{request.command} --test-only --wrap true"])
         except NoAnswer as error:
-            raise NoAnswer(_said(request, str(error), limits)) from None
+            if passes(str(error)):
+                raise
+            raise Refused(_said(request, str(error), limits)) from None
 
 
 def _said(request: Request, message: str, limits: dict[str, float]) -> str:

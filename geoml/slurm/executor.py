@@ -9,6 +9,7 @@ job is one Snakemake, not two with ``srun`` between them.
 import hashlib
 import json
 import os
+import shlex
 import shutil
 import time
 import uuid
@@ -47,10 +48,9 @@ class Executor(PluginExecutor):
 
     def __init__(self, workflow: Any, logger: Any) -> None:
         self.earlier: dict[str, status.Job] = {}
-        self.since: dict[
-            Any, float
-        ] = {}  # by job: first submitted by this Snakemake, or the one whose work goes on here
+        self.since: dict[Any, float] = {}  # by job, when it was first submitted, by an earlier Snakemake too
         self.missing: dict[str, float] = {}
+        self.states: dict[str, str] = {}  # of the Slurm jobs that are waited for
         self.silent_since: float | None = None
         self.failed_queries = 0
         self.leaving = False  # no more is submitted
@@ -64,16 +64,14 @@ class Executor(PluginExecutor):
             self.workflow.executor_settings.status_command = "squeue"
             super().__post_init__(test_mode)
             if self.array_jobs:
-                raise NoAnswer(
-                    "slurm-array-jobs is of no use here; group-components lets short jobs share a Slurm job."
-                )
+                raise checks.Refused("Short jobs share a Slurm job by group-components; leave slurm-array-jobs out.")
             # One name for all jobs of this directory; the plugin's is another at each start.
             prefix = self.workflow.executor_settings.jobname_prefix
             folder = hashlib.sha256(os.getcwd().encode()).hexdigest()[:12]
             self.run_uuid = "_".join(filter(None, [prefix, "geoml", folder]))
             self.earlier = {number: job for number, job in status.jobs(self.run_uuid).items() if job.active}
             checks.check(self._requests())
-        except NoAnswer as error:
+        except (NoAnswer, checks.Refused) as error:
             raise WorkflowError(str(error)) from None
         self.logger.info(f"Slurm jobs of this directory are named {self.run_uuid}.")
         if self.earlier:
@@ -106,7 +104,7 @@ class Executor(PluginExecutor):
     def get_partition_arg(self, job: Any) -> str:
         """``gpu_partition`` for jobs that ask for a GPU, where the profile has one."""
         partition = job.resources.get("gpu") and job.resources.get("gpu_partition")
-        return f" -p {partition}" if partition else super().get_partition_arg(job)
+        return f" -p {shlex.quote(str(partition))}" if partition else super().get_partition_arg(job)
 
     def _call(self, request: Request, comment: str = "", log: Path = Path("/dev/null")) -> str:
         validate_slurm_extra(request)
@@ -115,7 +113,7 @@ class Executor(PluginExecutor):
             "run_uuid": self.run_uuid,
             "slurm_logfile": log,
             "comment_str": comment,
-            "account": f" -A {account}" if account else "",
+            "account": f" -A {shlex.quote(str(account))}" if account else "",
             "partition": self.get_partition_arg(request),
             "workdir": self.workflow.workdir_init,
         }
@@ -170,9 +168,7 @@ class Executor(PluginExecutor):
             rest = self._rest(job)
             if rest is None:
                 self.logger.info("Done by a Slurm job of an earlier Snakemake; nothing is submitted.")
-                info = SubmittedJobInfo(job)
-                self._in_loop(self.report_job_submission, info)
-                self._in_loop(self.report_job_success, info)
+                self._in_loop(self.report_job_success, SubmittedJobInfo(job))
                 return
             self._submit(job, rest)
         except NoAnswer as error:
@@ -225,6 +221,7 @@ class Executor(PluginExecutor):
 
     def _register(self, job: Any, number: str, log: Path | None = None) -> None:
         log = log or next(self.slurm_logdir.rglob(f"{number}.log"), None)
+        self.states[number] = "PENDING"
         self.last_change = time.time()
         aux = {"slurm_logfile": log, "since": time.time()}
         self._in_loop(self.report_job_submission, SubmittedJobInfo(job, external_jobid=number, aux=aux))
@@ -240,6 +237,14 @@ class Executor(PluginExecutor):
         self.leaving = True
         super().cancel()
 
+    def cancel_jobs(self, active_jobs: list[SubmittedJobInfo]) -> None:
+        """Cancel all jobs, also those that are being asked after just now and are not in the list."""
+        if self.states:
+            try:
+                status.call(["scancel", *self.states])
+            except NoAnswer as error:
+                self.logger.warning(f"Slurm jobs {' '.join(self.states)} are not cancelled: {error}")
+
     def shutdown(self) -> None:
         """End, and leave what jobs that are still in the queue look for when they start."""
         if self.jobs_go_on:
@@ -249,7 +254,7 @@ class Executor(PluginExecutor):
     # Work that goes on
 
     def _still_running(self, job: Any) -> str | None:
-        """The Slurm job of an earlier Snakemake that does just this; others that would write the same files are ended."""
+        """The Slurm job of an earlier Snakemake that does just this; others that write the same files are ended."""
         numbers = {number for member in _members(job) for number in self.workflow.persistence.external_jobids(member)}
         for number in numbers & set(self.earlier):
             if all(self._known(member, number) for member in _members(job)):
@@ -361,17 +366,24 @@ class Executor(PluginExecutor):
             late = time.time() - since > self.workflow.execution_settings.latency_wait
             state = status.forgotten(number) or ("COMPLETED" if whole else "LOST" if late else "RUNNING")
         elif job.hopeless:
-            status.call(["scancel", number])
+            try:
+                status.call(["scancel", number])
+            except NoAnswer:
+                return False
             self._failed(info, f"it waited for what will not come: {job.reason}; cancelled")
             return True
         else:
             self.missing.pop(number, None)
             state = job.state
+            if (self.states[number], state) == ("RUNNING", "PENDING"):
+                self.logger.warning(f"Slurm will start job {number} again: its node was lost, or it was preempted.")
+            self.states[number] = state
         if state in status.ACTIVE:
             return False
         log = info.aux["slurm_logfile"]
         if state == "COMPLETED":
             self.last_change = time.time()
+            self.states.pop(number)
             if log and not self.workflow.executor_settings.keep_successful_logs:
                 log.unlink(missing_ok=True)
             (RECORDS / f"{number}.json").unlink(missing_ok=True)
@@ -382,14 +394,16 @@ class Executor(PluginExecutor):
 
     def _failed(self, info: SubmittedJobInfo, reason: str) -> None:
         self.last_change = time.time()
+        self.states.pop(info.external_jobid)
         job, log = info.job, info.aux["slurm_logfile"]
         left = [member for member in _members(job) if not self._whole(member)]
         own = [Path(str(path)) for member in left for path in member.log]
         said = status.last_lines(own, info.aux["since"]) or status.last_lines([log] if log else [], info.aux["since"])
         tries = f"try {job.attempt} of {job.restart_times + 1}"
+        again = " It is tried again, with more time and memory." if job.attempt <= job.restart_times else ""
         what = ", ".join(f"{member.rule.name} {member.format_wildcards('{wildcards}')}" for member in left[:3])
         more = f" and {len(left) - 3} more" if len(left) > 3 else ""
-        self.logger.error(f"Slurm job {info.external_jobid} ({what}{more}; {tries}) ended: {reason}.\n{said}")
+        self.logger.error(f"Slurm job {info.external_jobid} ({what}{more}; {tries}) ended: {reason}.{again}\n{said}")
         self.report_job_error(info)
 
 

@@ -18,8 +18,8 @@ _HOPELESS = re.compile(
 )
 # Refusals of sbatch that pass.
 _PASSING = re.compile(
-    r"unable to contact|timed out|no answer within|temporarily unable|try again|connection (refused|reset)|zero bytes|SubmitJob\w*Limit"
-    r"|job submit limit",
+    r"unable to contact|timed out|no answer within|temporarily unable|try again|connection (refused|reset)|zero bytes"
+    r"|SubmitJob\w*Limit|job submit limit",
     re.IGNORECASE,
 )
 _TIMEOUT_S = 60
@@ -103,7 +103,7 @@ def why(number: str, state: str, log: Path | None) -> str:
     text = log.read_text(errors="replace") if log and log.exists() else None
     if state == "TIMEOUT":
         limit = known.get("TimeLimit", "of its runtime")
-        return f"time limit {limit} reached{where} (setting: runtime); the next try gets more and goes on from a checkpoint"
+        return f"time limit {limit} reached{where} (setting: runtime)"
     if state == "OUT_OF_MEMORY" or (text and re.search(r"oom[-_ ]kill|out of memory", text, re.IGNORECASE)):
         memory = re.search(r"mem=(\w+)", known.get("TRES", ""))
         return f"out of memory ({memory[1] if memory else 'mem_mb'} asked for){where}{after} (setting: mem_mb)"
@@ -123,9 +123,10 @@ def why(number: str, state: str, log: Path | None) -> str:
             f"exit code {code or '?'}{where}{after}, and no log was written: that node does not see this directory or"
             " this Python. Put the project and its environment on a file system that all nodes share"
         )
-    if killed := (re.search(r"died with <Signals\.(\w+)", text or "") or (signal.strip("0") and signal)):
-        by = killed if isinstance(killed, str) else killed[1]
-        return f"a process of it was killed by signal {by}{where}{after}; by the kernel, if memory was short (setting: mem_mb)"
+    died = re.search(r"died with <Signals\.(\w+)", text or "")
+    if by := died[1] if died else signal.strip("0"):
+        hint = "; by the kernel, if memory was short (setting: mem_mb)"
+        return f"a process of it was killed by signal {by}{where}{after}{hint}"
     return f"{state.lower().replace('_', ' ')}, exit code {code or '?'}{where}{after}"
 
 
