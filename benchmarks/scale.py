@@ -184,14 +184,15 @@ def submit(folder: Path, jobs: int) -> None:
         "as the profile groups them": (),
     }.items():
         own = shutil.copytree(prepared, folder / name.replace(" ", "_"))
-        first, seen = 0.0, {}
+        first, last, seen = 0.0, float("inf"), {}
         start = time.time()
         with started(own, config, *how, *grouping) as process:
             # How many Slurm jobs it will be is for the profile to say: all are there when none comes any more.
-            while process.poll() is None and time.time() - max([start, *seen.values()]) < QUIET_S and len(seen) < jobs:
+            while process.poll() is None and len(seen) < jobs and time.time() - last < QUIET_S:
                 time.sleep(0.5)
                 seen = queued(own)
                 first = first or (time.time() if seen else 0.0)
+                last = max(seen.values(), default=last)
         if not seen:
             raise SystemExit(f"nothing was submitted:\n{(own / 'output.txt').read_text()[-4000:]}")
         print(f"{jobs} fits to Slurm, {name}, held:")

@@ -75,14 +75,13 @@ def train(
     network, part = compiled(run["task"], variant, store.meta, run["seed"])
     started_from = None if init_from is None else start_from(network, init_from)
     key = _key(run, variant, store.meta["fingerprint"], init_from)
-    claim = checkpoints.Claim(checkpoint)
     state, best = _resume(checkpoint, key, network)
     batches = Batches(store, part, network.output_names, variant, run["seed"])
     validation = part.validation(store, network.output_names)
     compared_by = _check_monitor(fit, validate(network, part, _first(validation), fit)[0])
     scalars = Scalars(events, len(state.history) * len(batches)) if events and fit["tensorboard"] else None
     before = dict(state.seconds)
-    stopped_by = "epochs"
+    claim, stopped_by = checkpoints.Claim(checkpoint), "epochs"
     for epoch in range(len(state.history) + 1, fit["epochs"] + 1):
         if fit["patience"] and epoch - 1 - state.best_epoch >= fit["patience"]:
             stopped_by = "patience"
