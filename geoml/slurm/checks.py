@@ -16,13 +16,33 @@ class Refused(Exception):
 
 @dataclass(frozen=True)
 class Request:
-    """What a Slurm job asks for: partition, minutes and the whole ``sbatch`` call."""
+    """What a Slurm job asks for: partition, minutes, cores, megabytes, GPUs of a model, and its ``sbatch`` call."""
 
     rule: str
     partition: str
     gpu: int
     minutes: int | None
+    cores: int
+    memory: int
+    model: str
     command: str
+
+
+@dataclass(frozen=True)
+class Node:
+    """What a kind of node has, up or not."""
+
+    minutes: float
+    cores: int
+    memory: int
+    gres: str
+
+    def takes(self, request: Request) -> bool:
+        """Whether a job has room; what a job asks for beside (``constraint``) is not known here."""
+        kind = re.escape(request.model) if request.model else "[a-zA-Z][^:,]*"
+        gpu = sum(map(int, re.findall(rf"gpu(?::{kind}){'' if request.model else '?'}:(\d+)", self.gres)))
+        room = self.cores >= request.cores and self.memory >= request.memory and gpu >= request.gpu
+        return room and " -C " not in request.command
 
 
 def reach() -> None:
@@ -50,9 +70,9 @@ def check(requests: Iterable[Request]) -> None:
     Raises:
         Refused: Slurm would not take one; with the rule, what was asked for and the setting to change.
     """
-    limits = _limits()
+    nodes = _nodes()
     for request in sorted(set(requests), key=lambda request: request.rule):
-        limit = limits.get(request.partition)
+        limit = max((node.minutes for node in nodes.get(request.partition, ())), default=None)
         if limit is not None and request.minutes and request.minutes > limit:
             raise Refused(
                 f"Jobs of {request.rule} ask for {request.minutes} min, and partition {request.partition} ends jobs"
@@ -63,13 +83,20 @@ def check(requests: Iterable[Request]) -> None:
         except NoAnswer as error:
             if passes(str(error)):
                 raise
-            raise Refused(_said(request, str(error), limits)) from None
+            if not only_now(str(error), request, nodes):
+                raise Refused(_said(request, str(error), list(nodes))) from None
 
 
-def _said(request: Request, message: str, limits: dict[str, float]) -> str:
+def only_now(said: str, request: Request, nodes: dict[str, list[Node]] | None = None) -> bool:
+    """Whether a job is refused since no such node is up, and the partition has one: for that it may wait."""
+    of_partition = (nodes or _nodes()).get(request.partition, ())
+    return "node configuration is not available" in said and any(node.takes(request) for node in of_partition)
+
+
+def _said(request: Request, message: str, partitions: list[str]) -> str:
     lower, partition = message.lower(), "gpu_partition" if request.gpu else "slurm_partition"
     if "partition" in lower and "account" not in lower:
-        setting = f"{partition} (this cluster has {', '.join(sorted(limits))})"
+        setting = f"{partition} (this cluster has {', '.join(sorted(partitions))})"
     elif "account" in lower:
         setting = "slurm_account, or take it out"
     elif "qos" in lower:
@@ -86,13 +113,13 @@ def _said(request: Request, message: str, limits: dict[str, float]) -> str:
     return f"Slurm refuses jobs of {request.rule}: {message}\n    {asked}\nChange {setting}, in {PROFILE}."
 
 
-def _limits() -> dict[str, float]:
-    """Longest run time of each partition in minutes."""
-    limits = {}
-    for line in call(["sinfo", "--noheader", "--format=%R|%l"]).splitlines():
-        name, _, text = line.strip().partition("|")
-        limits[name] = minutes(text)
-    return limits
+def _nodes() -> dict[str, list[Node]]:
+    """Kinds of nodes by partition."""
+    nodes: dict[str, list[Node]] = {}
+    for line in call(["sinfo", "--exact", "--noheader", "--format=%R|%l|%c|%m|%G"]).splitlines():
+        name, limit, cores, memory, gres = line.strip().split("|")
+        nodes.setdefault(name, []).append(Node(minutes(limit), int(cores), int(memory), gres))
+    return nodes
 
 
 def minutes(text: str) -> float:

@@ -125,10 +125,21 @@ class Executor(PluginExecutor):
         for job in {
             dag.get_job_group(job) or job for job in dag.needrun_jobs() if not job.is_local and not job.is_norun
         }:
-            request = self._request(job)
-            partition = self.get_partition_arg(request).removeprefix(" -p ")
-            gpus, minutes = request.resources.get("gpu") or 0, request.resources.get("runtime")
-            yield checks.Request(" and ".join(sorted(set(job.rules))), partition, gpus, minutes, self._call(request))
+            yield self._asked(job)
+
+    def _asked(self, job: Any) -> checks.Request:
+        request = self._request(job)
+        wants = request.resources.get
+        return checks.Request(
+            rule=" and ".join(sorted(set(job.rules))),
+            partition=self.get_partition_arg(request).removeprefix(" -p "),
+            gpu=wants("gpu") or 0,
+            minutes=wants("runtime"),
+            cores=request.threads,
+            memory=wants("mem_mb") or 0,
+            model=wants("gpu_model") or "",
+            command=self._call(request),
+        )
 
     # Submission
 
@@ -186,7 +197,7 @@ class Executor(PluginExecutor):
         # As a script: the command of a group of many jobs is longer than an argument may be.
         path = Path(self.tmpdir, f"{token}.sh")
         path.write_text(f"#!/bin/sh\n{self.format_job_exec(rest)}\n", encoding="utf-8")
-        number = self._sbatch(f"{call} {path}", token)
+        number = self._sbatch(f"{call} {path}", token, self._asked(rest))
         log = log.with_name(f"{number}.log")
         self.logger.info(f"Submitted as Slurm job {number} (log: {os.path.relpath(log)}).")
         for member in _members(job):
@@ -196,7 +207,7 @@ class Executor(PluginExecutor):
         (RECORDS / f"{number}.json").write_text(json.dumps(record), encoding="utf-8")
         self._register(job, number, log)
 
-    def _sbatch(self, call: str, token: str) -> str:
+    def _sbatch(self, call: str, token: str, asked: checks.Request) -> str:
         """Number of the submitted job; waits while Slurm does not answer or takes no more jobs."""
         for attempt in range(self.workflow.executor_settings.status_attempts):
             try:
@@ -207,7 +218,7 @@ class Executor(PluginExecutor):
                 return str(validate_or_get_slurm_job_id(out.strip().split(";")[0], out))
             except NoAnswer as error:
                 said = str(error)
-                if not status.passes(said):
+                if not status.passes(said) and not checks.only_now(said, asked):
                     raise WorkflowError(f"sbatch: {said}") from None
                 if not attempt:
                     self.logger.warning(f"Slurm takes no job now ({said}); trying again.")

@@ -235,12 +235,12 @@ def test_the_last_lines_are_those_of_the_file_written_last(tmp_path: Path):
 
 # Checks before anything is submitted
 
-SINFO = "cpu|1-00:00:00\ngpu|4:00:00\nlong|infinite\n"
+SINFO = "cpu|1-00:00:00|16|32000|(null)\ngpu|4:00:00|64|256000|gpu:a100:4(S:0-1)\nlong|infinite|16|32000|(null)\n"
 
 
 def request(**changes: object) -> checks.Request:
-    settings = {"rule": "train", "partition": "cpu", "gpu": 0, "minutes": 30, "command": "sbatch -p cpu -t 30"}
-    return checks.Request(**(settings | changes))
+    settings = {"rule": "train", "partition": "cpu", "gpu": 0, "minutes": 30, "cores": 4, "memory": 8000, "model": ""}
+    return checks.Request(**(settings | {"command": "sbatch -p cpu -t 30"} | changes))
 
 
 @pytest.mark.parametrize(
@@ -278,7 +278,13 @@ def test_what_slurm_would_take_passes_and_is_asked_without_submission(pretend: P
         ("allocation failure: Requested time limit is invalid (missing or exceeds some limit)", {}, "Change runtime"),
         ("allocation failure: Requested node configuration is not available", {"gpu": 1},
          "Change gpu_partition: cpu has no node with 1 such GPU"),
-        ("allocation failure: Requested node configuration is not available", {}, "Change mem_mb or set-threads"),
+        ("allocation failure: Requested node configuration is not available",
+         {"gpu": 1, "partition": "gpu", "model": "v100"},
+         "Change gpu_partition: gpu has no node with 1 such GPU"),
+        ("allocation failure: Requested node configuration is not available", {"memory": 64000},
+         "Change mem_mb or set-threads"),
+        ("allocation failure: Requested node configuration is not available", {"cores": 32},
+         "Change mem_mb or set-threads"),
     ],
 )  # fmt: skip
 def test_a_refusal_names_the_rule_what_was_said_and_the_setting(
@@ -291,6 +297,15 @@ def test_a_refusal_names_the_rule_what_was_said_and_the_setting(
     message = str(raised.value)
     assert "Slurm refuses jobs of train" in message and said in message and "-p cpu -t 30" in message
     assert setting in message and "profiles/slurm/config.yaml" in message
+
+
+@pytest.mark.parametrize("asked", [{}, {"gpu": 4, "partition": "gpu"}, {"gpu": 1, "partition": "gpu", "model": "a100"}])
+def test_a_job_whose_nodes_are_down_now_may_wait_for_them(asked: dict, pretend: Programs):
+    pretend("sinfo", SINFO)
+    pretend("sbatch", error="allocation failure: Requested node configuration is not available\n", code=1)
+    checks.check([request(**asked)])
+    with pytest.raises(checks.Refused):
+        checks.check([request(**asked | {"command": "sbatch -p cpu -t 30 -C nvme"})])
 
 
 def test_a_run_time_beyond_the_limit_of_the_partition_is_found_before_slurm_lets_it_wait_for_ever(
