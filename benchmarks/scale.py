@@ -124,7 +124,7 @@ def draw(found: dict[str, dict[int, Measured]], path: Path) -> None:
     import matplotlib as mpl
 
     mpl.use("Agg")
-    mpl.rcParams["svg.hashsalt"] = "geoml"
+    mpl.rcParams.update({"svg.hashsalt": "geoml", "svg.fonttype": "none"})
     from matplotlib import pyplot as plt
 
     figure, axes = plt.subplots(1, 2, figsize=(9, 3.5), layout="constrained")
