@@ -16,16 +16,19 @@ def minutes(task, name):
 
 
 def kinds(task):
-    """What the runs of a task are to a cluster: estimators, short trainings, or others, with those of others' models."""
+    """What the runs of a task are to a cluster: estimators, trainings linked by their models, short or other ones."""
     variants = TASKS[task]["variants"]
-    started = {settings["init_from"]: name for name, settings in variants.items() if "init_from" in settings}
-    linked = set(started.values()) | {source[1] for source in map(model_source, started) if source}
+    sources = {name: model_source(settings.get("init_from", "")) for name, settings in variants.items()}
+    # Of linked ones each is a job of its own: two jobs that hold several could wait for each other.
+    linked = {name for name, source in sources.items() if source} | {source[1] for source in sources.values() if source}
     for dataset, name, seed in runs(task):
         if not trains(task, variants[name]):
-            yield (dataset, name, seed), "fits"
+            kind = "fits"
+        elif name in linked:
+            kind = "linked_runs"
         else:
-            # A run that waits for another one in the same job, and a third that waits for that: nothing could start.
-            yield (dataset, name, seed), "short_runs" if minutes(task, name) <= SHORT and name not in linked else "runs"
+            kind = "short_runs" if minutes(task, name) <= SHORT else "runs"
+        yield (dataset, name, seed), kind
 
 
 def places(task):
@@ -79,11 +82,9 @@ def timing_places(task):
 
 def synthetic(task, dataset):
     """Whether a data set is made here; these are small."""
-    settings = TASKS[task]["datasets"][dataset]
-    return all(synthetic(task, member) for member in settings.get("members", [])) and settings["source"] in (
-        "synthetic",
-        "pool",
-    )
+    datasets = TASKS[task]["datasets"]
+    members = datasets[dataset].get("members", [dataset])
+    return all(datasets[member]["source"] == "synthetic" for member in members)
 
 
 def job_of_data(task, dataset):

@@ -57,7 +57,7 @@ def reach() -> None:
             " slurm`), or here with --profile profiles/local."
         )
     try:
-        call("sinfo --noheader --summarize")
+        call(["sinfo", "--noheader", "--summarize"])
     except NoAnswer as error:
         raise Refused(
             f"Slurm does not answer ({error}). Nothing was submitted; run the same command again later."

@@ -130,6 +130,8 @@ class Executor(PluginExecutor):
     def _asked(self, job: Any) -> checks.Request:
         request = self._request(job)
         wants = request.resources.get
+        if elsewhere := wants("slurm_cluster") or wants("clusters") or wants("cluster"):
+            raise checks.Refused(f"Jobs go to this cluster only, not to {elsewhere}: start a Snakemake on each.")
         return checks.Request(
             rule=" and ".join(sorted(set(job.rules))),
             partition=self.get_partition_arg(request).removeprefix(" -p "),
@@ -171,6 +173,7 @@ class Executor(PluginExecutor):
         """Submit a job, or go on with what an earlier Snakemake submitted of it."""
         if self.leaving:
             return
+        begun = time.time()
         try:
             if (number := self._still_running(job)) is not None:
                 self.logger.info(f"Slurm job {number} of an earlier Snakemake does this: waiting for it.")
@@ -183,7 +186,7 @@ class Executor(PluginExecutor):
                 return
             self._submit(job, rest)
         except NoAnswer as error:
-            self.workflow.scheduler.executor_error_callback(WorkflowError(self._farewell(str(error))))
+            self.workflow.scheduler.executor_error_callback(WorkflowError(self._farewell(str(error), begun)))
         except Exception as error:
             self.logger.error(f"Slurm job of {job.name} was not submitted: {error}")
             self._in_loop(self.report_job_error, SubmittedJobInfo(job))
@@ -200,8 +203,9 @@ class Executor(PluginExecutor):
         number = self._sbatch(f"{call} {path}", token, self._asked(rest))
         log = log.with_name(f"{number}.log")
         self.logger.info(f"Submitted as Slurm job {number} (log: {os.path.relpath(log)}).")
+        # By the clock of the file system, which is that of the outputs too.
         for member in _members(job):
-            self.since.setdefault(member, time.time())
+            self.since.setdefault(member, path.stat().st_mtime)
         RECORDS.mkdir(parents=True, exist_ok=True)
         record = {_key(member): [_identity(member), self.since[member]] for member in _members(job)}
         (RECORDS / f"{number}.json").write_text(json.dumps(record), encoding="utf-8")
@@ -310,7 +314,7 @@ class Executor(PluginExecutor):
     def _whole(self, member: Any) -> bool:
         """Whether all outputs of a job are there, since it was first submitted; each is written whole or not at all."""
         since = self.since.get(member)
-        return since is not None and all(_written(Path(str(path))) >= since - 1 for path in member.output)
+        return since is not None and all(_written(Path(str(path))) >= since for path in member.output)
 
     def handle_job_error(self, job: Any) -> None:
         """With ``keep-incomplete`` (of a group, what is whole is kept) the rest is removed here."""
@@ -356,12 +360,12 @@ class Executor(PluginExecutor):
         if self.failed_queries == 1:
             self.logger.warning(f"Slurm does not answer ({said}). Its jobs go on; asking again.")
         if self.failed_queries >= self.workflow.executor_settings.status_attempts:
-            raise WorkflowError(self._farewell(said))
+            raise WorkflowError(self._farewell(said, self.silent_since))
         self.next_seconds_between_status_checks = min(5 * self.failed_queries, _LONGEST_WAIT_S)
 
-    def _farewell(self, said: str) -> str:
+    def _farewell(self, said: str, since: float) -> str:
         self.leaving = self.jobs_go_on = True
-        minutes = (time.time() - (self.silent_since or time.time())) / 60
+        minutes = (time.time() - since) / 60
         return (
             f"Slurm has not answered for {minutes:.0f} min ({said}). Jobs that were submitted go on without Snakemake."
             " When Slurm is back, start the same command again: it finds them, and starts none twice."

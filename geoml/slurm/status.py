@@ -1,7 +1,6 @@
 """What Slurm says of jobs, and what that means to their owner."""
 
 import re
-import shlex
 import subprocess
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -48,21 +47,20 @@ class Job:
         return self.state == "PENDING" and bool(_HOPELESS.fullmatch(self.reason.replace("_", " ").strip("()")))
 
 
-def call(command: str | list[str]) -> str:
+def call(command: list[str]) -> str:
     """Output of a Slurm command.
 
     Raises:
         NoAnswer: it failed, or took more than a minute; with what it said.
     """
-    words = shlex.split(command) if isinstance(command, str) else command
     try:
-        done = subprocess.run(words, capture_output=True, text=True, timeout=_TIMEOUT_S)
+        done = subprocess.run(command, capture_output=True, text=True, timeout=_TIMEOUT_S)
     except subprocess.TimeoutExpired:
-        raise NoAnswer(f"{words[0]}: no answer within {_TIMEOUT_S} s") from None
+        raise NoAnswer(f"{command[0]}: no answer within {_TIMEOUT_S} s") from None
     except OSError as error:
-        raise NoAnswer(f"{words[0]}: {error.strerror}") from None
+        raise NoAnswer(f"{command[0]}: {error.strerror}") from None
     if done.returncode:
-        raise NoAnswer((done.stderr or done.stdout).strip() or f"{words[0]}: exit code {done.returncode}")
+        raise NoAnswer((done.stderr or done.stdout).strip() or f"{command[0]}: exit code {done.returncode}")
     return done.stdout
 
 

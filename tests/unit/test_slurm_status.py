@@ -73,12 +73,12 @@ def test_a_command_that_says_nothing_a_missing_one_and_a_hanging_one_are_no_answ
 ):
     pretend("squeue", code=3)
     with pytest.raises(NoAnswer, match="squeue: exit code 3"):
-        status.call("squeue")
+        status.call(["squeue"])
     with pytest.raises(NoAnswer, match="no-such-program: No such file"):
-        status.call("no-such-program")
+        status.call(["no-such-program"])
     monkeypatch.setattr(status, "_TIMEOUT_S", 0.1)
     with pytest.raises(NoAnswer, match="sleep: no answer within"):
-        status.call("sleep 30")
+        status.call(["sleep", "30"])
 
 
 @pytest.mark.parametrize("state", ["PENDING", "RUNNING", "CONFIGURING", "COMPLETING", "SUSPENDED", "REQUEUED"])

@@ -87,6 +87,30 @@ def test_short_jobs_share_cluster_jobs(config: str, most: int, tmp_path: Path):
     assert len(runs) == len(set(runs)) == 2 * jobs(output)["evaluate"]
 
 
+def test_trainings_that_start_from_another_one_are_cluster_jobs_of_their_own(tmp_path: Path):
+    config = tmp_path / "linked.yaml"
+    task = {
+        "runtime": 10,
+        "seeds": [0, 1],
+        "datasets": {"ins": {"source": "synthetic", "rows": 50}},
+        "variants": {
+            "first": {"model": "cnn_ross"},
+            "second": {"model": "cnn_ross", "init_from": "ins/first/seed0"},
+            "third": {"model": "cnn_ross", "init_from": "ins/first/seed0"},
+            "alone": {"model": "cnn_ross"},
+        },
+    }
+    config.write_text(yaml.safe_dump({"tasks": {"polarity": task}}))
+    output = snakemake(tmp_path, "-n", "--profile", ROOT / "profiles/slurm", "--configfile", config)
+    groups = sorted(re.findall(r"Group job (\w+)", output))
+    assert groups == [
+        "data_polarity_0",
+        *(f"linked_runs_polarity_{place}" for place in range(6)),
+        "short_runs_polarity_0",
+        "tables_polarity_0",
+    ]
+
+
 def test_the_default_is_taken_where_no_other_configuration_is_given_and_mixed_into_none(tmp_path: Path):
     shutil.copytree(ROOT / "config", tmp_path / "config")
     default = jobs(snakemake(tmp_path, "-n", "--quiet", "rules"))
