@@ -7,6 +7,8 @@ the member; nothing in the file is ever executed.
 
 import json
 import zipfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -120,9 +122,21 @@ def save(path: str | Path, model: Any, meta: dict[str, Any]) -> None:
 
             io.dump(model, temporary, compression=zipfile.ZIP_DEFLATED)
         else:
-            model.save(temporary, include_optimizer=False)  # it would triple the file
+            with _without_optimizer(model):
+                model.save(temporary)
         with zipfile.ZipFile(temporary, "a") as archive:
             archive.writestr(zipfile.ZipInfo(_MEMBER), json.dumps(meta, indent=2))
+
+
+@contextmanager
+def _without_optimizer(network: "keras.Model") -> Iterator[None]:
+    """Keras would write its state too, whatever ``include_optimizer`` says, which triples the file."""
+    optimizer = getattr(network, "optimizer", None)
+    network.optimizer = None
+    try:
+        yield
+    finally:
+        network.optimizer = optimizer
 
 
 def read_meta(path: str | Path) -> dict[str, Any]:

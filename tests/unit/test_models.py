@@ -131,6 +131,17 @@ def test_code_in_a_file_is_never_run(line: Path, keras_on_cpu: Any, monkeypatch:
     assert os.environ["GEOML_RAN"] == ""
 
 
+def test_the_state_of_the_optimizer_is_not_in_the_file(keras_on_cpu: Any, tmp_path: Path):
+    network = models.build("polarity", "cnn_ross", {}, SHAPES["polarity"])
+    models.save(tmp_path / "fresh.keras", network, META)
+    network.compile("adam", "mse")
+    network.optimizer.build(network.trainable_variables)
+    models.save(tmp_path / "trained.keras", network, META)
+    fresh, trained = ((tmp_path / name).stat().st_size for name in ("fresh.keras", "trained.keras"))
+    assert trained < 1.1 * fresh
+    assert network.optimizer is not None
+
+
 def test_saving_is_whole_or_not_at_all(line: Path, toy: str):
     before = line.read_bytes()
     with pytest.raises(TypeError):
