@@ -18,6 +18,7 @@ SCRIPTS = (
     "patches",
     "search",
     "section",
+    "edge",
 )
 HERE = Path(__file__).parent
 

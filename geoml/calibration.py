@@ -1,15 +1,17 @@
 """How far probabilities can be believed: temperature scaling and reliability (Guo et al. 2017)."""
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from geoml.metrics import expected_calibration_error
-from geoml.predictions import Predictions
+if TYPE_CHECKING:
+    from geoml.predictions import Predictions
 
 
-def calibration(test: Predictions, validation: Predictions) -> dict[str, Any]:
+def calibration(test: "Predictions", validation: "Predictions") -> dict[str, Any]:
     """Temperature from validation, and error and reliability bins of the test samples before and after it."""
+    from geoml.metrics import expected_calibration_error
+
     t = temperature(validation)
     after = scale(test, t)
     return {
@@ -22,7 +24,7 @@ def calibration(test: Predictions, validation: Predictions) -> dict[str, Any]:
     }
 
 
-def temperature(p: Predictions) -> float:
+def temperature(p: "Predictions") -> float:
     """The T that makes ``softmax(log p / T)`` most likely (Guo et al. 2017); above 1 makes less sure."""
     from scipy.optimize import minimize_scalar
 
@@ -37,8 +39,10 @@ def temperature(p: Predictions) -> float:
     return float(np.exp(minimize_scalar(loss, bounds=(np.log(0.05), np.log(20)), method="bounded").x))
 
 
-def scale(p: Predictions, t: float) -> Predictions:
+def scale(p: "Predictions", t: float) -> "Predictions":
     """Predictions with probabilities ``softmax(log p / t)``."""
+    from geoml.predictions import Predictions
+
     return Predictions(p.group, p.truth, scaled(p.output, t), p.classes, p.id)
 
 
@@ -48,8 +52,10 @@ def scaled(probabilities: np.ndarray, t: float) -> np.ndarray:
     return (powers / powers.sum(axis=1, keepdims=True)).astype(np.float32)
 
 
-def _reliability(p: Predictions) -> list[dict[str, float]]:
+def _reliability(p: "Predictions") -> list[dict[str, float]]:
     """Mean confidence and accuracy in each used confidence bin."""
+    from geoml.metrics import expected_calibration_error
+
     confidence = p.output.max(axis=1, initial=0)
     bins, right = expected_calibration_error.bins(confidence), p.decided == p.truth
     used = np.unique(bins)

@@ -74,6 +74,15 @@ def progress(items: Iterable[T], total: int, unit: str) -> Iterable[T]:
     """The items, with a bar on a terminal; silent in a log."""
     if not sys.stderr.isatty():
         return items
-    from tqdm import tqdm
-
+    try:
+        from tqdm import tqdm
+    except ImportError:
+        return _counted(items, total, unit)
     return tqdm(items, total=total, unit=f" {unit}", leave=False)
+
+
+def _counted(items: Iterable[T], total: int, unit: str) -> Iterator[T]:
+    for done, item in enumerate(items):
+        print(f"\r{unit}: {done} of {total}", end="", file=sys.stderr, flush=True)
+        yield item
+    print("\r\033[K", end="", file=sys.stderr, flush=True)

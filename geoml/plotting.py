@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from zlib import crc32
@@ -17,6 +18,7 @@ COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#F
 MARKERS = ("o", "s", "^", "D", "v", "P", "X", "h")
 GREY = "#767676"
 MAP = "cividis"  # of heat maps; even in lightness for all eyes
+NO_FIGURES = "no figures: Matplotlib is not installed"  # for summaries
 
 _STYLE: Any = {
     "font.family": "DejaVu Sans",
@@ -37,6 +39,11 @@ _STYLE: Any = {
     "svg.fonttype": "path",
     "svg.hashsalt": "geoml",  # the same figure gives the same file
 }
+
+
+def available() -> bool:
+    """Whether figures can be drawn here: whether Matplotlib is installed."""
+    return find_spec("matplotlib") is not None
 
 
 @contextmanager

@@ -1,16 +1,20 @@
 """Read users' tables and HDF5 files; whatever is wrong with one is said with file, field and what came."""
 
 import bz2
+import csv
 import gzip
 import zlib
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from glob import escape
+from importlib.util import find_spec
+from io import BytesIO
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TextIO
 
 import numpy as np
 
+from geoml import sac
 from geoml.errors import InputError
 
 if TYPE_CHECKING:
@@ -57,9 +61,8 @@ def find_one(folder: str | Path, *patterns: str) -> Path:
 
 def header(path: Path) -> list[str]:
     """Column names of a CSV file (``.csv``, ``.csv.bz2`` or ``.csv.gz``); a byte order mark is skipped."""
-    opener: Any = {".bz2": bz2.open, ".gz": gzip.open}.get(path.suffix, open)
     try:
-        with opener(path, "rt", encoding="utf-8-sig") as file:
+        with _opened(path) as file:
             line = file.readline().strip()
     except (UnicodeError, OSError, EOFError, zlib.error) as error:
         raise InputError(path, "content", "a CSV file in UTF-8", error, "Is the file complete?") from None
@@ -70,6 +73,22 @@ def header(path: Path) -> list[str]:
     return [name.strip().strip('"') for name in line.split(",")] if line else []
 
 
+def _opened(path: Path) -> TextIO:
+    opener: Any = {".bz2": bz2.open, ".gz": gzip.open}.get(path.suffix, open)
+    return opener(path, "rt", encoding="utf-8-sig", newline="")
+
+
+def _checked(path: Path, columns: Sequence[str]) -> list[str]:
+    """The header, which has these columns."""
+    there = header(path)
+    for column in columns:
+        if column not in there:
+            raise InputError(
+                path, "columns", repr(column), ", ".join(there) or "an empty file", "Check the header line."
+            )
+    return there
+
+
 def read_csv(path: Path, columns: Iterable[str], rows: int | None = None) -> "Iterator[pd.DataFrame]":
     """Read columns of a CSV file as text (empty: ``""``), ``rows`` at a time, or all at once if None.
 
@@ -78,17 +97,30 @@ def read_csv(path: Path, columns: Iterable[str], rows: int | None = None) -> "It
     """
     import pandas as pd
 
-    columns, there = list(columns), header(path)
-    for column in columns:
-        if column not in there:
-            raise InputError(
-                path, "columns", repr(column), ", ".join(there) or "an empty file", "Check the header line."
-            )
+    columns = list(columns)
+    _checked(path, columns)
     try:
         options = {"dtype": str, "keep_default_na": False, "encoding": "utf-8-sig", "skipinitialspace": True}
         yield from pd.read_csv(path, usecols=columns, chunksize=rows or 10**9, **options)
     except (ValueError, OSError, EOFError, zlib.error) as error:
         raise InputError(path, "content", "a complete CSV table in UTF-8", error, "Is the file complete?") from None
+
+
+def small_table(path: Path, columns: Iterable[str]) -> dict[str, list[str]]:
+    """Columns of a CSV file of few rows as stripped text (empty: ``""``), without pandas.
+
+    Raises:
+        InputError: as of :func:`read_csv`.
+    """
+    columns = list(columns)
+    there = _checked(path, columns)
+    try:
+        with _opened(path) as file:
+            lines = [line for line in csv.reader(file, skipinitialspace=True, strict=True) if any(line)]
+    except (UnicodeError, OSError, EOFError, zlib.error, csv.Error) as error:
+        raise InputError(path, "content", "a complete CSV table in UTF-8", error, "Is the file complete?") from None
+    rows = [dict.fromkeys(there, "") | dict(zip(there, map(str.strip, line), strict=False)) for line in lines[1:]]
+    return {name: [row[name] for row in rows] for name in columns}
 
 
 def numbers(values: Any) -> np.ndarray:
@@ -137,22 +169,36 @@ def waveform_files(inputs: Sequence[str | Path]) -> list[Path]:
     return sorted(found.values())
 
 
-def waveforms(path: Path, **options: Any) -> "Stream":
+def has_obspy() -> bool:
+    """Whether obspy is installed: without it only binary SAC can be read, and no QuakeML."""
+    return find_spec("obspy") is not None
+
+
+def waveforms(path: Path, **options: Any) -> "Stream | list[sac.Trace]":
     """Seismograms of a file of any format that obspy recognises, but of no pickle or archive, which could run code.
 
     Args:
         path: Of the file.
-        options: For ``obspy.read``, such as ``headonly``.
+        options: For ``obspy.read``, such as ``headonly``, the only one that counts where obspy is not installed.
 
     Raises:
         Exception: of many kinds, for a file that cannot be read; every reader of obspy has its own ways to fail.
     """
+    if not has_obspy():
+        return sac.read(path, options.get("headonly", False))
     from obspy import read
 
     with open(path, "rb") as file:
         if b"obspy.core.stream" in file.read(100):  # what obspy loads as a pickle, and only then looks at
             raise ValueError("a pickle, which is not safe to open")
     return read(escape(str(path)), check_compression=False, **options)
+
+
+def records(data: bytes, **options: Any) -> "Stream":
+    """Seismograms of miniSEED records; needs obspy."""
+    from obspy import read
+
+    return read(BytesIO(data), format="MSEED", **options)
 
 
 @contextmanager

@@ -234,6 +234,24 @@ def test_reversals_fit_by_name_and_date(tmp_path):
     assert located.tolist() == [1, 1, -1, -1] and located.dtype == np.float32
 
 
+@pytest.mark.parametrize(
+    ("date", "same"),
+    [
+        ("2016", "2016-01-01"),
+        ("2016-04", "2016-04-01"),
+        ("20160415", "2016-04-15"),
+        ("2016-04-15T09:00:00+09:00", "2016-04-15"),
+        ("2016-04-15 00:00:00.000Z", "2016-04-15"),
+        ("3000-01-01", "3000-01-01"),
+    ],
+)
+def test_dates_of_reversals_are_utc(tmp_path, date, same):
+    table = write_reversals(tmp_path / "r.csv", f" CI , ABC,--,HH,{date},")
+    assert table["start_date"].tolist() == [np.datetime64(same).astype("datetime64[s]").astype(float)]
+    assert (table["network"][0], table["station"][0], table["location"][0]) == ("CI", "ABC", "")
+    assert np.isnan(table["end_date"]).all()
+
+
 def test_overlapping_rows_reverse_once(tmp_path):
     table = write_reversals(tmp_path / "r.csv", ",ABC,,,,", "CI,ABC,,,,")
     assert reversals.signs(table, *np.array([["CI"], ["ABC"], ["HHZ"]]), np.array([0.0])).tolist() == [-1]

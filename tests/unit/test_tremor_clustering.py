@@ -11,11 +11,10 @@ import pytest
 
 from geoml.errors import InputError
 from geoml.tasks.tremor import SAMPLES
+from geoml.tasks.tremor.answers import classify, decision
 from geoml.tasks.tremor.clustering import (
     classifier,
-    classify,
     cluster,
-    decision,
     draw_embedding,
     draw_neighbours,
     draw_tsne,
@@ -112,7 +111,7 @@ def test_the_classifier_survives_json_and_needs_no_scikit_learn():
     assert np.array_equal(classify(again, x), classify(numbers, x))
     code = """
 import json, sys, numpy as np
-from geoml.tasks.tremor.clustering import classify
+from geoml.tasks.tremor.answers import classify
 p = classify(json.load(sys.stdin), np.ones((2, 6)))
 assert not {"sklearn", "scipy", "matplotlib", "keras"} & set(sys.modules)
 print(p[0, 1])

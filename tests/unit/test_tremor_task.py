@@ -16,7 +16,7 @@ from geoml.errors import InputError
 from geoml.fit import fit
 from geoml.models import Estimator, Model
 from geoml.store import Store, StoreWriter
-from geoml.tasks.tremor import SAMPLES, task
+from geoml.tasks.tremor import SAMPLES, answers, task
 from geoml.tasks.tremor.datasets.tree import block
 from geoml.tasks.tremor.features import NAMES, features_of
 from geoml.train import train
@@ -145,10 +145,10 @@ def test_an_unknown_loss_is_named_with_the_nearest(keras_on_cpu: Any):
 
 def test_a_network_is_asked_about_traces_and_an_estimator_about_their_features(store: Store):
     waves = store.inputs[:5]
-    assert np.allclose(task.ask(Fake(burst_share), waves), burst_share(waves))
+    assert np.allclose(answers.ask(Fake(burst_share), waves), burst_share(waves))
     estimator = FakeEstimator(None, {})
     asked = task.outputs(estimator, features_of(waves))
-    assert np.allclose(task.ask(estimator, waves), asked) and asked.shape == (5, 2)
+    assert np.allclose(answers.ask(estimator, waves), asked) and asked.shape == (5, 2)
     rows = store.rows("test")
     assert np.allclose(task.features(store, rows), features_of(store.inputs[rows]), atol=1e-5)
 
@@ -176,7 +176,7 @@ def test_a_network_that_embeds_answers_through_its_classifier(store: Store):
     p = task.outputs(again, store.inputs[rows])
     assert p.shape == (len(rows), 2) and np.allclose(p.sum(axis=1), 1, atol=1e-6)
     assert np.array_equal(p[:, 1] >= found["threshold"], task.truth(store, rows) == 1)
-    assert np.array_equal(task.embed(again, store.inputs[rows]), summary(store.inputs[rows]))
+    assert np.array_equal(answers.embed(again, store.inputs[rows]), summary(store.inputs[rows]))
 
 
 def test_the_classifier_of_embeddings_has_seen_the_training_traces_only(store: Store, monkeypatch: pytest.MonkeyPatch):
@@ -205,7 +205,7 @@ def test_temperature_and_threshold_are_those_of_the_validation_traces(store: Sto
     assert set(found) == {"temperature", "threshold", "detection_threshold"} and "temperature" not in model.meta
     rows = store.rows("val")
     model = type(model)(burst_share, **found) if isinstance(model, Fake) else FakeEstimator(None, found)
-    p = task.ask(model, store.inputs[rows])[:, 1]
+    p = answers.ask(model, store.inputs[rows])[:, 1]
     assert np.array_equal(p >= found["threshold"], task.truth(store, rows) == 1)
     assert 0.049 < found["temperature"] < 20.1 and 0 < found["threshold"] < 1
 
@@ -381,9 +381,9 @@ def test_a_network_that_embeds_is_trained_chosen_and_calibrated(
     assert len(history) == 2 and {"loss", "val_loss", "val_accuracy"} <= set(history[0])
     model = models.load(tmp_path / "model.keras")
     assert {"classifier", "temperature", "threshold", "prepare", "rate_hz"} <= set(model.meta)
-    p = task.ask(model, store.inputs[val])
+    p = answers.ask(model, store.inputs[val])
     assert p.shape == (len(val), 2) and np.isfinite(p).all()
-    assert task.embed(model, store.inputs[val]).shape == (len(val), 3)
+    assert answers.embed(model, store.inputs[val]).shape == (len(val), 3)
 
 
 def test_a_network_with_probabilities_is_trained_and_calibrated(
@@ -393,7 +393,7 @@ def test_a_network_with_probabilities_is_trained_and_calibrated(
     assert record["by_epoch"] == {}
     model, val = models.load(tmp_path / "model.keras"), store.rows("val")
     assert "classifier" not in model.meta and set(model.meta["outputs"]) == {"tremor"}
-    label, p = task.truth(store, val), task.ask(model, store.inputs[val])[:, 1]
+    label, p = task.truth(store, val), answers.ask(model, store.inputs[val])[:, 1]
     called = p >= model.meta["threshold"]
     assert 2 * (called & (label == 1)).sum() / (called.sum() + label.sum()) == by_hand(label, p)
 
@@ -413,7 +413,7 @@ def test_a_baseline_is_fitted_to_the_features_and_calibrated(store: Store, tmp_p
     model, rows = models.load(tmp_path / "model.skops"), store.rows("test")
     p = task.outputs(model, task.features(store, rows))[:, 1]
     assert np.array_equal(p >= model.meta["threshold"], task.truth(store, rows) == 1)
-    assert np.allclose(p, task.ask(model, store.inputs[rows])[:, 1], atol=1e-4)
+    assert np.allclose(p, answers.ask(model, store.inputs[rows])[:, 1], atol=1e-4)
 
 
 def test_the_usual_settings_are_a_whole_configuration():

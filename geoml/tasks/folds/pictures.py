@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from geoml.errors import InputError
+
 if TYPE_CHECKING:
     from PIL import Image
 
@@ -39,8 +41,12 @@ def read(path: str | Path) -> np.ndarray:
 
     Raises:
         Unusable: damaged, of several pages, smaller than 8 x 8 or larger than 100 million pixels.
+        InputError: Pillow is not installed.
     """
-    from PIL import Image, ImageOps, UnidentifiedImageError
+    try:
+        from PIL import Image, ImageOps, UnidentifiedImageError
+    except ImportError:
+        raise InputError(path, "package", "Pillow, which reads pictures", "it is not installed") from None
 
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # about odd metadata, and about sizes that are checked here

@@ -4,7 +4,7 @@ import csv
 import os
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -13,12 +13,15 @@ import numpy as np
 from geoml.calibration import scaled
 from geoml.errors import InputError
 from geoml.files import atomic
-from geoml.models import Estimator
-from geoml.tasks.folds import CLASSES, pictures, task
-from geoml.tasks.folds.features import extract
+from geoml.logs import progress
+from geoml.models import Estimator, Model
+from geoml.runtimes import Exported
+from geoml.tasks.folds import CLASSES, answers, pictures
 
-_BATCH = 64  # pictures
+EDGE_PACKAGES = ("pillow",)  # of a bundle, beside NumPy and the runtime
+_BATCH, _SMALL_BATCH = 64, 1  # pictures; the latter of exported networks, which are to need little memory
 _VIEW = 512  # pixels, longest side of an overlay
+_NO_OVERLAYS = "no Grad-CAM overlays: they need the trained network (a .keras file)"
 
 
 @dataclass
@@ -29,6 +32,7 @@ class Summary:
     unusable: dict[str, str]
     table: Path
     overlays: int
+    notes: list[str] = field(default_factory=list)
 
     def __str__(self) -> str:
         counts = ", ".join(f"{n} {name}" for name, n in self.answered.items()) or "none"
@@ -37,11 +41,13 @@ class Summary:
         lines.append(f"wrote {self.table}")
         if self.overlays:
             lines.append(f"wrote {self.overlays} Grad-CAM overlays beside it")
+        lines += self.notes
         return "\n".join(lines)
 
 
 def from_model(model: Any, inputs: Sequence[Path], out: Path) -> Summary:
-    """Answer for every picture, and write ``folds.csv``; into a folder also a Grad-CAM overlay of each (networks).
+    """Answer for every picture, and write ``folds.csv``; into a folder also a Grad-CAM overlay of each (trained
+    networks).
 
     Args:
         model: As loaded by :func:`geoml.models.load`.
@@ -55,17 +61,20 @@ def from_model(model: Any, inputs: Sequence[Path], out: Path) -> Summary:
     table = out if out.suffix == ".csv" else out / "folds.csv"
     rows: list[dict[str, Any]] = []
     overlays = 0
-    for start in range(0, len(files), _BATCH):
-        found, samples, views = _read(model, files[start : start + _BATCH])
+    drawn = out.suffix != ".csv" and isinstance(model, Model)
+    batch = _SMALL_BATCH if isinstance(model, Exported) else _BATCH
+    starts = range(0, len(files), batch)
+    for start in progress(starts, len(starts), "batch"):
+        found, samples, views = _read(model, files[start : start + batch])
         rows += found
         good = [row for row in found if not row["reason"]]
         if not good:
             continue
-        probabilities = scaled(task.outputs(model, np.stack(samples)), model.meta["temperature"])
+        probabilities = scaled(answers.outputs(model, np.stack(samples)), model.meta["temperature"])
         for row, p in zip(good, probabilities, strict=True):
             answer = {f"p_{name}": f"{value:.4f}" for name, value in zip(CLASSES, p, strict=True)}
             row |= {"fold": CLASSES[int(p.argmax())], **answer, "confidence": f"{p.max():.4f}"}
-        if out.suffix != ".csv" and not isinstance(model, Estimator):
+        if drawn:
             _draw_overlays(model, good, np.stack(samples), views, out, overlays)
             overlays += len(good)
     header = ["file", "fold", *(f"p_{name}" for name in CLASSES), "confidence", "reason", "model"]
@@ -75,7 +84,8 @@ def from_model(model: Any, inputs: Sequence[Path], out: Path) -> Summary:
         writer.writeheader()
         writer.writerows(row | {"model": name} for row in rows)
     unusable = {row["file"]: row["reason"] for row in rows if row["reason"]}
-    return Summary(dict(Counter(row["fold"] for row in rows if "fold" in row)), unusable, table, overlays)
+    notes = [_NO_OVERLAYS] if out.suffix != ".csv" and isinstance(model, Exported) else []
+    return Summary(dict(Counter(row["fold"] for row in rows if "fold" in row)), unusable, table, overlays, notes)
 
 
 def _files(inputs: Sequence[Path], out: Path) -> list[Path]:
@@ -107,6 +117,8 @@ def _read(model: Any, files: list[Path]) -> tuple[list[dict[str, Any]], list[np.
         rows.append({"file": name, "reason": ""})
         views.append(pictures.shrunk(image, _VIEW))
         if isinstance(model, Estimator):
+            from geoml.tasks.folds.features import extract
+
             samples.append(np.nan_to_num(extract(pictures.grey(image))))
         else:
             samples.append(pictures.resized(image, model.meta["prepare"]["size"]))

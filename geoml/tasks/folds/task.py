@@ -11,13 +11,14 @@ from geoml.calibration import temperature
 from geoml.errors import InputError
 from geoml.predictions import Predictions
 from geoml.tasks.folds import CLASSES
+from geoml.tasks.folds.answers import outputs
 from geoml.tasks.folds.augment import augment
 from geoml.tasks.folds.features import FEATURES
 
 if TYPE_CHECKING:
     from geoml.store import Store
 
-__all__ = ["CLASSES"]
+__all__ = ["CLASSES", "outputs"]
 METHOD = "Abdallah, Bond & Butler 2021-2023, Fold-Classification-Tool, University of Aberdeen"
 STRATA = ("domain", "in_train")
 _ONE_HOT = np.eye(len(CLASSES), dtype=np.float32)
@@ -61,11 +62,6 @@ def features(store: "Store", rows: np.ndarray) -> np.ndarray:
     if FEATURES[0] not in store.samples:
         raise InputError(store.folder, "prepare.features", "true, for `model: shallow`", "false")
     return np.nan_to_num(np.column_stack([store.samples[name][rows] for name in FEATURES]))
-
-
-def outputs(model: Any, inputs: np.ndarray) -> np.ndarray:
-    """Probabilities (n, 3) for images (n, size, size, 3), or for features (n, 48) where an estimator is asked."""
-    return next(iter(model.infer(inputs.astype(np.float32) if inputs.ndim == 4 else inputs).values()))
 
 
 def truth(store: "Store", rows: np.ndarray) -> np.ndarray:

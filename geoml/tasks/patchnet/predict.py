@@ -10,7 +10,7 @@ import numpy as np
 
 from geoml.errors import InputError
 from geoml.files import atomic
-from geoml.plotting import figure, title
+from geoml.plotting import NO_FIGURES, available, figure, title
 from geoml.tasks.patchnet import section, segy
 
 if TYPE_CHECKING:
@@ -35,18 +35,22 @@ class Summary:
         unusable: why a line could not be judged.
         written: the output files.
         source: of the data that the model was trained on.
+        figures: whether they could be drawn.
     """
 
     answered: dict[str, str]
     unusable: dict[str, str]
     written: list[Path]
     source: str
+    figures: bool
 
     def __str__(self) -> str:
         lines = [f"{name}: {words}" for name, words in self.answered.items()]
         lines += [f"  not read: {reason}" for reason in self.unusable.values()]
         if "synthetic" in self.source:
             lines.append(f"the model was trained on {self.source} data: its answers are a trial, not a finding")
+        if not self.figures:
+            lines.append(NO_FIGURES)
         return "\n".join([*lines, *(f"wrote {path}" for path in self.written)])
 
 
@@ -63,8 +67,9 @@ def from_model(
     """Probability of a BSR at every pixel of every line, written into a folder.
 
     Of each line ``<name>_bsr.npy`` (samples, traces; NaN in dead traces), of a SEG-Y line also ``<name>_bsr.sgy`` with
-    the line's own headers (0 in dead traces), and ``<name>_bsr.png``; of all lines together ``picks.csv``: for every
-    connected event and trace the sample of the largest probability. A second run writes all files again.
+    the line's own headers (0 in dead traces), and ``<name>_bsr.png`` where Matplotlib is installed; of all lines
+    together ``picks.csv``: for every connected event and trace the sample of the largest probability. A second run
+    writes all files again.
 
     Args:
         model: As loaded by :func:`geoml.models.load`.
@@ -83,7 +88,7 @@ def from_model(
     if out.is_file() or out.suffix.lower() in {".csv", ".png", *_SUFFIXES}:
         raise InputError(out, "--out", "a folder, since there are several outputs", "a file")
     files = _files(inputs, out)
-    summary = Summary({}, {}, [out / "picks.csv"], model.meta["data_source"])
+    summary = Summary({}, {}, [out / "picks.csv"], model.meta["data_source"], available())
     name_of_model = "/".join(map(str, model.meta["run"].values()))
     engine = engine or section.engine_for(model)
     rows: list[_Row] = []
@@ -101,8 +106,11 @@ def from_model(
         picks = picks_of(found.values, threshold)
         rows += [_row(file, line, pick, name_of_model) for pick in picks]
         summary.written += _write_map(file, line, found, out)
-        heading = title(f"{file.name}: {name_of_model}", found.windows, f"trained on {summary.source}", of="windows")
-        _draw(summary.written[-1], heading.replace("$", r"\$"), line, found, picks, threshold)
+        if summary.figures:
+            drawing = out / f"{file.stem}{_OURS}.png"
+            heading = title(f"{file.name}: {name_of_model}", found.windows, f"trained on {summary.source}", "windows")
+            _draw(drawing, heading.replace("$", r"\$"), line, found, picks, threshold)
+            summary.written.append(drawing)
         summary.answered[str(file)] = _in_words(found, picks, threshold, scale)
     if len(errors) == len(files):
         raise errors[0]
@@ -143,17 +151,59 @@ def _files(inputs: Sequence[Path], out: Path) -> list[Path]:
 
 
 def picks_of(values: np.ndarray, threshold: float) -> np.ndarray:
-    """Event (from 1), trace and sample (from 0) of the largest probability of each event in each trace, (n, 3) int."""
-    from scipy.ndimage import find_objects, label
+    """Event (from 1), trace and sample (from 0) of the largest probability of each event in each trace, and that.
 
-    events, _ = label(np.nan_to_num(values) >= threshold, structure=np.ones((3, 3)))
-    found = []
-    for number, (rows, columns) in enumerate(find_objects(events), start=1):
-        inside = events[rows, columns] == number
-        highest = np.where(inside, values[rows, columns], -1).argmax(axis=0)
-        for i in np.flatnonzero(inside.any(axis=0)):
-            found.append((number, columns.start + i, rows.start + highest[i], values[rows, columns][highest[i], i]))
-    return np.array(found, float).reshape(-1, 4)
+    Args:
+        values: (samples, traces) probabilities; NaN is of no event.
+        threshold: Events are 8-connected pixels at it or above, numbered by their first pixels, row by row.
+
+    Returns:
+        (n, 4) floats, by event and trace; of several largest samples the first.
+    """
+    start, end, event = _events(values >= threshold)
+    if not len(start):
+        return np.empty((0, 4))
+    row, first = np.divmod(start, values.shape[1] + 1)
+    lengths = end - start
+    count = event.max()
+    left, right = np.full(count, values.shape[1]), np.zeros(count, int)  # traces of each event, the latter exclusive
+    np.minimum.at(left, event - 1, first)
+    np.maximum.at(right, event - 1, first + lengths)
+    place = np.cumsum(right - left) - right  # of a trace of an event among the traces of all, less its number
+    best, best_row = np.zeros(place[-1] + right[-1]), np.zeros(place[-1] + right[-1], int)
+    ends = np.append(np.flatnonzero(np.diff(row)) + 1, len(row))  # of the runs of each row that has any
+    for some in map(slice, [0, *ends[:-1]], ends):
+        here = row[some.start]
+        there = np.flatnonzero(values[here] >= threshold)
+        at = there + np.repeat(place[event[some] - 1], lengths[some])
+        found = values[here, there]
+        higher = found > best[at]
+        best[at[higher]], best_row[at[higher]] = found[higher], here
+    events = np.repeat(np.arange(count), right - left)
+    picks = np.stack([events + 1, np.arange(len(best)) - place[events], best_row, best], axis=1)
+    return picks[best > 0]
+
+
+def _events(inside: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """First and last pixel (exclusive) and event (from 1) of every run of true pixels in a row, row by row.
+
+    Pixels are counted along rows that have one more, so that runs do not go on in the next row.
+    """
+    height, width = inside.shape[0], inside.shape[1] + 1
+    flat = np.zeros(height * width + 1, bool)
+    flat[1:].reshape(height, width)[:, :-1] = inside
+    start, end = np.flatnonzero(flat[1:] != flat[:-1]).reshape(-1, 2).T
+    # Runs of the next row that touch run i, also at a corner: those from low[i] on, below high[i].
+    low, high = np.searchsorted(end, start + width), np.searchsorted(start, end + width, side="right")
+    upper = np.repeat(np.arange(len(start)), high - low)
+    lower = np.arange(len(upper)) + np.repeat(high - np.cumsum(high - low), high - low)
+    root = np.arange(len(start))  # the first run that one is known to be joined with
+    while (root[upper] != root[lower]).any():
+        a, b = root[upper], root[lower]
+        np.minimum.at(root, np.maximum(a, b), np.minimum(a, b))
+        while (root != root[root]).any():
+            root = root[root]
+    return start, end, np.unique(root, return_inverse=True)[1] + 1
 
 
 def _row(file: Path, line: segy.Section, pick: np.ndarray, model: str) -> _Row:
@@ -174,14 +224,14 @@ def _row(file: Path, line: segy.Section, pick: np.ndarray, model: str) -> _Row:
 
 
 def _write_map(file: Path, line: segy.Section, found: section.Map, out: Path) -> list[Path]:
-    """The map as an array and, of a SEG-Y line, as SEG-Y; gives their paths and last that of the figure to draw."""
-    paths = [out / f"{file.stem}{_OURS}{suffix}" for suffix in (".npy", ".sgy", ".png")]
-    with atomic(paths[0]) as temporary:
+    """The map as an array and, of a SEG-Y line, as SEG-Y; gives their paths."""
+    array, headed = (out / f"{file.stem}{_OURS}{suffix}" for suffix in (".npy", ".sgy"))
+    with atomic(array) as temporary:
         np.save(temporary, found.values)
     if file.suffix.lower() not in segy.SUFFIXES:
-        return [paths[0], paths[2]]
-    segy.write_like(paths[1], file, found.values)
-    return paths
+        return [array]
+    segy.write_like(headed, file, found.values)
+    return [array, headed]
 
 
 def _in_words(found: section.Map, picks: np.ndarray, threshold: float, scale: str) -> str:

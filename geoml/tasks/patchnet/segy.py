@@ -4,7 +4,8 @@ SEG-Y revisions 0 to 2: a text header of 3200 bytes, a binary header of 400, fur
 length, each behind a header of 240 bytes.
 """
 
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -15,11 +16,11 @@ from geoml.files import atomic
 
 SUFFIXES = frozenset({".sgy", ".segy"})
 IBM, IEEE = 1, 5
-# Bytes of a sample, by format code: of these the samples can be read
-_FORMATS = {IBM: 4, 2: 4, 3: 2, IEEE: 4, 6: 8, 8: 1, 10: 4, 11: 2, 16: 1}
+# Types of a sample, by format code: of these the samples can be read
+_FORMATS = {IBM: "u4", 2: "i4", 3: "i2", IEEE: "f4", 6: "f8", 8: "i1", 10: "u4", 11: "u2", 16: "u1"}
 _HEADERS, _TRACE_HEADER = 3600, 240
 _INTERVAL, _SAMPLES, _FORMAT, _MORE_TEXTS = 3216, 3220, 3224, 3504  # places of two-byte numbers in the file
-_BLOCK = 1024  # traces written together
+_BLOCK = 512  # traces read or written together
 
 
 @dataclass(eq=False)
@@ -46,14 +47,16 @@ class Section:
 class _Layout:
     """Where the traces of a SEG-Y file are."""
 
-    endian: Literal["big", "little"]
+    order: Literal[">", "<"]
     code: int
     samples: int
+    interval: int
     start: int
     traces: int
 
     def dtype(self) -> np.dtype:
-        return np.dtype([("header", f"V{_TRACE_HEADER}"), ("samples", f"V{self.samples * _FORMATS[self.code]}")])
+        samples = self.order + _FORMATS[self.code]
+        return np.dtype([("header", np.uint8, (_TRACE_HEADER,)), ("samples", samples, (self.samples,))])
 
 
 def read(path: Path) -> Section:
@@ -82,50 +85,62 @@ def _read_array(path: Path) -> Section:
         raise InputError(path, "array", "at least one sample and one trace", values.shape)
     traces = values.shape[1]
     unset = np.full(traces, np.nan)
-    return Section(_single(values), None, 0.0, np.arange(1, traces + 1), unset, unset)
+    return Section(np.ascontiguousarray(_numbers(values, IEEE)), None, 0.0, np.arange(1, traces + 1), unset, unset)
 
 
 def _read_segy(path: Path) -> Section:
-    import segyio
-
     layout = _layout(path)
-    with segyio.open(path, ignore_geometry=True, endian=layout.endian) as file:
+    amplitudes = np.empty((layout.samples, layout.traces), np.float32)
+    headers = np.empty((layout.traces, _TRACE_HEADER), np.uint8)
+    for part, block in _blocks(path, layout):
+        headers[part] = block["header"]
+        amplitudes[:, part] = _numbers(block["samples"], layout.code).T
 
-        def header(field: int) -> np.ndarray:
-            return np.asarray(file.attributes(field)[:])
+    def header(byte: int, kind: str) -> np.ndarray:
+        """Of all traces, the number at a byte counted from 1, as the standard does."""
+        number = np.dtype(layout.order + kind)
+        return headers[:, byte - 1 : byte - 1 + number.itemsize].copy().view(number)[:, 0].astype(np.int64)
 
-        lengths = header(segyio.TraceField.TRACE_SAMPLE_COUNT) & 0xFFFF
-        odd = np.flatnonzero((lengths != 0) & (lengths != layout.samples))
-        if len(odd):
-            got = f"{lengths[odd[0]]} in trace {odd[0] + 1}"
-            raise InputError(path, "trace length", f"{layout.samples} samples, as in the binary header", got)
-        amplitudes = _single(file.trace.raw[:].T)
-        interval = file.bin[segyio.BinField.Interval] or int(header(segyio.TraceField.TRACE_SAMPLE_INTERVAL)[0])
-        first = float(header(segyio.TraceField.DelayRecordingTime)[0])
-        names = ((segyio.TraceField.CDP_X, segyio.TraceField.CDP_Y),
-                 (segyio.TraceField.SourceX, segyio.TraceField.SourceY))  # fmt: skip
-        scalar = header(segyio.TraceField.SourceGroupScalar).astype(float)
-        pairs = [(header(x).astype(float), header(y).astype(float)) for x, y in names]
-        numbers = [header(name) for name in (segyio.TraceField.CDP, segyio.TraceField.TRACE_SEQUENCE_LINE)]
+    lengths = header(115, "u2")
+    odd = np.flatnonzero((lengths != 0) & (lengths != layout.samples))
+    if len(odd):
+        got = f"{lengths[odd[0]]} in trace {odd[0] + 1}"
+        raise InputError(path, "trace length", f"{layout.samples} samples, as in the binary header", got)
+    interval = layout.interval or int(header(117, "u2")[0])
+    scalar = header(71, "i2").astype(float)
     factor = np.where(scalar < 0, 1 / np.maximum(-scalar, 1), np.maximum(scalar, 1))
+    # Of the middle between source and receiver (CDP), else of the source.
+    pairs = [(header(x, "i4").astype(float), header(y, "i4").astype(float)) for x, y in ((181, 185), (73, 77))]
     x, y = next(((x, y) for x, y in pairs if x.any() or y.any()), pairs[0])
     set_there = (x != 0) | (y != 0)
+    numbers = [header(byte, "i4") for byte in (21, 1)]  # of the CDP, else within the line
     counted = np.arange(1, layout.traces + 1)
-    trace = next((given for given in numbers if len(np.unique(given)) == layout.traces), counted)
     return Section(
         amplitudes,
-        (interval & 0xFFFF) / 1000 or None,
-        first,
-        trace,
+        interval / 1000 or None,
+        float(header(109, "i2")[0]),
+        next((given for given in numbers if len(np.unique(given)) == layout.traces), counted),
         np.where(set_there, x * factor, np.nan),
         np.where(set_there, y * factor, np.nan),
     )
 
 
-def _single(values: np.ndarray) -> np.ndarray:
-    """A float32 copy; what is too large for it becomes infinite, which makes a dead trace."""
+def _blocks(path: Path, layout: _Layout) -> Iterator[tuple[slice, np.ndarray]]:
+    """Some traces at a time, and which they are; a mapped file would count as memory."""
+    with open(path, "rb") as file:
+        file.seek(layout.start)
+        for start in range(0, layout.traces, _BLOCK):
+            part = slice(start, min(start + _BLOCK, layout.traces))
+            yield part, np.fromfile(file, layout.dtype(), part.stop - part.start)
+
+
+def _numbers(samples: np.ndarray, code: int) -> np.ndarray:
+    """Samples of any format as float32; what is too large for it becomes infinite, which makes a dead trace."""
+    if code == IBM:  # sign, exponent of 16 with an excess of 64, 24 bits behind the point
+        exponent = (samples >> 24 & 0x7F).astype(np.int32) * 4 - (256 + 24)
+        samples = np.where(samples >> 31, -1.0, 1.0) * np.ldexp((samples & 0xFFFFFF).astype(np.float64), exponent)
     with np.errstate(over="ignore"):
-        return np.array(values, np.float32, order="C")
+        return samples.astype(np.float32)
 
 
 def _layout(path: Path) -> _Layout:
@@ -135,30 +150,30 @@ def _layout(path: Path) -> _Layout:
     with open(path, "rb") as file:
         head = file.read(_HEADERS)
 
-    def number(at: int, endian: str, kind: str = "u2") -> int:
-        return int(np.frombuffer(head, ("<" if endian == "little" else ">") + kind, 1, at)[0])
+    def number(at: int, order: str, kind: str = "u2") -> int:
+        return int(np.frombuffer(head, order + kind, 1, at)[0])
 
-    endian: Literal["big", "little"] = "big"
-    if number(_FORMAT, "big") not in _FORMATS and number(_FORMAT, "little") in _FORMATS:
-        endian = "little"
-    code, samples = number(_FORMAT, endian), number(_SAMPLES, endian)
+    order: Literal[">", "<"] = ">"
+    if number(_FORMAT, ">") not in _FORMATS and number(_FORMAT, "<") in _FORMATS:
+        order = "<"
+    code, samples = number(_FORMAT, order), number(_SAMPLES, order)
     if code not in _FORMATS:
         known = ", ".join(map(str, _FORMATS))
         raise InputError(path, "format code", f"one of {known}", code, "Is the file SEG-Y, with a binary header?")
     if not samples:
         raise InputError(path, "samples per trace", "a number above 0 in the binary header", 0)
-    texts = number(_MORE_TEXTS, endian, "i2")
+    texts = number(_MORE_TEXTS, order, "i2")
     start = _HEADERS + 3200 * texts
     if not _HEADERS <= start <= size:
         raise InputError(path, "extended text headers", "a number that the file has room for", texts)
-    length = _TRACE_HEADER + samples * _FORMATS[code]
+    length = _TRACE_HEADER + samples * np.dtype(_FORMATS[code]).itemsize
     traces, rest = divmod(size - start, length)
     if rest:
         got = f"{traces} traces and {rest} bytes: {length - rest} bytes are missing"
         raise InputError(path, "size", f"whole traces of {length} bytes", got, "The file is truncated.")
     if not traces:
         raise InputError(path, "traces", "at least one", 0)
-    return _Layout(endian, code, samples, start, traces)
+    return _Layout(order, code, samples, number(_INTERVAL, order), start, traces)
 
 
 def write_like(path: Path, source: Path, values: np.ndarray) -> None:
@@ -172,17 +187,14 @@ def write_like(path: Path, source: Path, values: np.ndarray) -> None:
     layout = _layout(source)
     if values.shape != (layout.samples, layout.traces):
         raise InputError(source, "shape", f"{values.shape} samples and traces", (layout.samples, layout.traces))
-    order = "<" if layout.endian == "little" else ">"
-    target = np.dtype([("header", f"V{_TRACE_HEADER}"), ("samples", f"{order}f4", (layout.samples,))])
-    traces = np.memmap(source, layout.dtype(), "r", layout.start, (layout.traces,))
+    target = replace(layout, code=IEEE).dtype()
     with atomic(path) as temporary, open(source, "rb") as original, open(temporary, "wb") as file:
         head = bytearray(original.read(layout.start))
-        head[_FORMAT : _FORMAT + 2] = np.array(IEEE, f"{order}u2").tobytes()
+        head[_FORMAT : _FORMAT + 2] = np.array(IEEE, f"{layout.order}u2").tobytes()
         file.write(head)
-        for start in range(0, layout.traces, _BLOCK):
-            part = slice(start, start + _BLOCK)
-            block = np.empty(len(traces[part]), target)
-            block["header"] = traces[part]["header"]
+        for part, given in _blocks(source, layout):
+            block = np.empty(len(given), target)
+            block["header"] = given["header"]
             block["samples"] = np.nan_to_num(values[:, part].T)
             file.write(block.tobytes())
 

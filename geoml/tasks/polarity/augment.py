@@ -1,4 +1,4 @@
-"""From stored samples to what the network sees: windows, normalisation and augmentation of whole batches.
+"""From stored samples to what the network sees in training: augmented windows, whole batches at once.
 
 Everything here is odd in the waveform: negate the trace and every window is negated, bit for bit.
 """
@@ -6,46 +6,13 @@ Everything here is odd in the waveform: negate the trace and every window is neg
 from typing import Any
 
 import numpy as np
-from numpy.lib.stride_tricks import sliding_window_view
 
+from geoml.tasks.polarity.answers import PICK, WINDOW, normalise, windows
 from geoml.tasks.polarity.windows import BEFORE, RATE_HZ
 
-WINDOW = 400  # samples a network sees, 4 s at 100 Hz
-PICK = 200  # nominal index of the P pick in a window
 CURVE_STD = 10.0  # samples; 0.1 s, as the original's P curve
-_START = BEFORE - PICK
 _STRETCH = np.array([0.5, 0.75, 1.5, 2.0, 3.0], np.float32)
 _NOISE = 250  # samples at the beginning of a stored segment that are noise, well before any P
-
-
-def windows(inputs: np.ndarray, rows: np.ndarray, shift: np.ndarray | int = 0) -> np.ndarray:
-    """Cut windows whose P lies at ``PICK - shift``.
-
-    Args:
-        inputs: (n, 600) float32, P at 300.
-        rows: (b,) row numbers.
-        shift: (b,) or one number of samples, within [-100, 100].
-
-    Returns:
-        (b, 400) float32, a copy, not yet normalised.
-    """
-    start = np.broadcast_to(_START + np.asarray(shift), len(rows))
-    return sliding_window_view(inputs, WINDOW, axis=1)[rows, start]
-
-
-def normalise(wave: np.ndarray, norm: str) -> np.ndarray:
-    """Remove the mean of the noise before P and divide by an amplitude, in place; all-zero stays zero.
-
-    Args:
-        wave: (b, 400) float32.
-        norm: ``peak`` (largest absolute value of the window), or ``onset`` (of the first second after P, clipped at 5),
-            which keeps a small onset visible before a large later arrival.
-    """
-    wave -= wave[:, : PICK // 2].mean(axis=1, keepdims=True)
-    part = wave if norm == "peak" else wave[:, PICK : PICK + int(RATE_HZ)]
-    top = np.maximum(part.max(axis=1), -part.min(axis=1))
-    wave *= (np.float32(1) / np.where(top > 0, top, np.float32(1)))[:, None]
-    return wave if norm == "peak" else np.clip(wave, -5, 5, out=wave)
 
 
 def curve(shift: np.ndarray | int, n: int) -> np.ndarray:

@@ -11,6 +11,7 @@ import numpy as np
 
 from geoml.errors import InputError
 from geoml.files import atomic
+from geoml.reading import has_obspy
 from geoml.tasks.polarity.picks import Picks, isoformat
 
 COLUMNS = (
@@ -67,15 +68,17 @@ def check(out: str | Path) -> None:
 
 
 def write(answers: Answers, out: str | Path) -> list[Path]:
-    """Write ``out`` (``.csv``) or the three files of the folder ``out``; gives their paths."""
+    """Write ``out`` (``.csv``) or the three files of the folder ``out``, QuakeML only with obspy; gives their paths."""
     out = Path(out)
     if out.suffix.lower() == ".csv":
         write_csv(answers, out)
         return [out]
-    paths = [out / "polarities.csv", out / "polarities.skhash.csv", out / "polarities.quakeml.xml"]
-    for path, writer in zip(paths, (write_csv, write_skhash, write_quakeml), strict=True):
-        writer(answers, path)
-    return paths
+    writers = {"polarities.csv": write_csv, "polarities.skhash.csv": write_skhash}
+    if has_obspy():
+        writers["polarities.quakeml.xml"] = write_quakeml
+    for name, writer in writers.items():
+        writer(answers, out / name)
+    return [out / name for name in writers]
 
 
 def write_csv(answers: Answers, path: Path) -> None:

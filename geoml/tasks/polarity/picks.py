@@ -21,6 +21,7 @@ from typing import Any
 
 import numpy as np
 
+from geoml import reading
 from geoml.errors import InputError
 
 LABELS = {"U": 0, "D": 1, "N": 2}
@@ -173,6 +174,9 @@ def _label(value: str, path: Path, column: str, line: int) -> int:
 
 
 def _read_quakeml(path: Path) -> Picks:
+    if not reading.has_obspy():
+        hint = "Install it, or convert the picks to CSV: event,network,station,time."
+        raise InputError(path, "--picks", "the package obspy for QuakeML", "it is not installed", hint)
     from obspy import read_events
 
     try:
@@ -206,12 +210,10 @@ def from_headers(files: Sequence[Path]) -> Picks:
 
     The event is ``kevnm``, or the name of the file's folder where that is not set.
     """
-    from obspy import read as read_waveform
-
     rows, without = [], 0
     for file in files:
         try:
-            trace = read_waveform(escape(str(file)), format="SAC", headonly=True)[0]
+            trace = reading.waveforms(file, format="SAC", headonly=True)[0]
         except Exception:  # not SAC, or broken: reported when its samples are read
             without += 1
             continue

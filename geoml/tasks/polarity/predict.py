@@ -5,15 +5,13 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from geoml import reading
-from geoml.tasks.polarity import outputs, picks, reversals, task, windows
-
-if TYPE_CHECKING:
-    from geoml.models import Model
+from geoml.logs import progress
+from geoml.tasks.polarity import answers, outputs, picks, reversals, windows
 
 P_INDEX = 1000  # of the P pick in a segment of 2000 samples
 _BATCH = 1024  # segments judged together: 16 MB, and enough to keep a model busy
@@ -69,14 +67,14 @@ class _Cut:
 
 
 def from_model(
-    model: "Model", inputs: Sequence[Path], out: Path, *, picks: Path | None = None, reversals: Path | None = None
+    model: Any, inputs: Sequence[Path], out: Path, *, picks: Path | None = None, reversals: Path | None = None
 ) -> Summary:
     """:func:`predict` with a model of ours, which knows its preprocessing and its threshold."""
     return predict(
         inputs,
         picks,
         out,
-        probabilities=lambda samples: task.outputs(model, samples),
+        probabilities=lambda samples: answers.outputs(model, samples),
         settings=model.meta["prepare"],
         threshold=model.meta["threshold"] or 0.0,
         model_name="/".join(map(str, model.meta["run"].values())),
@@ -102,9 +100,9 @@ def predict(
     stations listed as reversed are turned round by turning the waveform. Files are read one at a time.
 
     Args:
-        inputs: waveform files (SAC, miniSEED, anything obspy reads) or folders, searched to the bottom.
+        inputs: waveform files (SAC; with obspy miniSEED and all else that it reads) or folders, searched to the bottom.
         picks_path: table or catalogue for :func:`geoml.tasks.polarity.picks.read`; None: field ``a`` of SAC headers.
-        out: a ``.csv`` file, or a folder for CSV, SKHASH and QuakeML.
+        out: a ``.csv`` file, or a folder for CSV, SKHASH and, with obspy, QuakeML.
         probabilities: (n, 600) float32 prepared samples, 100 Hz, P at 300 -> (n, 3) p(U), p(D), p(N).
         settings: how the model's samples were prepared.
         threshold: answer N where the larger of p(U) and p(D) is below it (or p(N) is the largest).
@@ -119,13 +117,15 @@ def predict(
     table = picks.read(picks_path) if picks_path else picks.from_headers(files)
     run = _Run(table, probabilities, settings, reversals)
     run.read(files)
-    answers, notes = run.answers(threshold, model_name)
-    written = outputs.write(answers, out)
-    letters = np.array(["U", "D", "N"])[answers.polarity]
+    given, notes = run.answers(threshold, model_name)
+    written = outputs.write(given, out)
+    if out.suffix.lower() != ".csv" and not reading.has_obspy():
+        notes.append("no QuakeML: obspy is not installed")
+    letters = np.array(["U", "D", "N"])[given.polarity]
     return Summary(
         answered={letter: int((letters == letter).sum()) for letter in "UDN"},
-        reasons=dict(Counter(reason.split(";")[0] for reason in answers.reason if reason).most_common()),
-        score=outputs.score(answers.rows()),
+        reasons=dict(Counter(reason.split(";")[0] for reason in given.reason if reason).most_common()),
+        score=outputs.score(given.rows()),
         notes=table.notes + notes,
         written=written,
     )
@@ -154,10 +154,8 @@ class _Run:
 
     def read(self, files: Sequence[Path]) -> None:
         """Cut and judge the picks in every file; memory holds one file and one batch of segments."""
-        from tqdm import tqdm
-
         pending: list[_Cut] = []
-        for file in tqdm(files, desc="waveforms", unit="file", disable=None):
+        for file in progress(files, len(files), "files"):
             pending += self._cuts(file)
             while len(pending) >= _BATCH:
                 self._judge(pending[:_BATCH])
@@ -171,7 +169,7 @@ class _Run:
             return
         try:
             stream = reading.waveforms(file)
-        except Exception as error:  # every reader of obspy has its own ways to fail on a broken file
+        except Exception as error:  # every reader has its own ways to fail on a broken file
             self.unreadable[file] = (str(error).splitlines() or [type(error).__name__])[0]
             return
         for trace in stream:

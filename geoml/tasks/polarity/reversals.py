@@ -1,9 +1,11 @@
 """Stations known to have been wired upside down, from a table of when and where."""
 
+from datetime import UTC, datetime
 from pathlib import Path
 
 import numpy as np
 
+from geoml import reading
 from geoml.errors import InputError
 
 COLUMNS = ("network", "station", "location", "channel", "start_date", "end_date")
@@ -18,22 +20,26 @@ def load(path: str | Path) -> dict[str, np.ndarray]:
     Raises:
         InputError: a column is missing, or a date is none.
     """
-    import pandas as pd
-
-    from geoml.reading import read_csv, seconds, text
-
     path = Path(path)
     if not path.is_file():
         raise InputError(path, "reversals", "a CSV file", "no such file")
-    frame = pd.concat(list(read_csv(path, COLUMNS)))
-    table = {name: text(frame[name]) for name in COLUMNS}
+    table = {name: np.array(values, dtype=str) for name, values in reading.small_table(path, COLUMNS).items()}
     table["location"] = np.where(table["location"] == "--", "", table["location"])  # how FDSN services write a blank
     for name in ("start_date", "end_date"):
-        written, table[name] = table[name], seconds(frame[name])
+        written, table[name] = table[name], np.array([_seconds(value) for value in table[name]], np.float64)
         wrong = written[(written != "") & np.isnan(table[name])]
         if len(wrong):
             raise InputError(path, name, "a date such as 2016-04-15", repr(str(wrong[0])))
     return table
+
+
+def _seconds(date: str) -> float:
+    """Epoch seconds of an ISO 8601 date or time, UTC unless it carries an offset; of a month or year, its beginning."""
+    try:
+        time = datetime.fromisoformat(date + {4: "-01-01", 7: "-01"}.get(len(date), ""))
+    except ValueError:
+        return np.nan
+    return (time if time.tzinfo else time.replace(tzinfo=UTC)).timestamp()
 
 
 def signs(

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from geoml.tasks.polarity import augment
+from geoml.tasks.polarity.answers import network_input, outputs
 from geoml.tasks.polarity.audit import audit as audit_labels
 from geoml.tasks.polarity.audit import check
 from geoml.tasks.polarity.windows import BEFORE, RATE_HZ
@@ -49,29 +50,6 @@ def validation(store: "Store", outputs: list[str]) -> tuple[np.ndarray, dict[str
     rows = store.rows("val")
     y = _targets(store.samples["label"][rows], 0, outputs)
     return network_input(store.inputs[rows], store.meta), y if isinstance(y, dict) else {outputs[0]: y}
-
-
-def network_input(inputs: np.ndarray, meta: dict[str, Any], shift: int = 0) -> np.ndarray:
-    """Prepared samples (n, 600) to windows (n, 400, 1), normalised as in training.
-
-    Args:
-        inputs: (n, 600) float32, P at 300.
-        meta: Metadata of the prepared set or of the model.
-        shift: Added pick error in samples: P then lies at ``200 - shift``.
-    """
-    wave = augment.windows(inputs, np.arange(len(inputs)), shift)
-    return augment.normalise(wave, meta["prepare"]["norm"])[:, :, None]
-
-
-def outputs(model: Any, inputs: np.ndarray, shift: int = 0) -> np.ndarray:
-    """Probabilities (n, 3) of U, D, N for prepared samples (n, 600).
-
-    The network sees every window and its negative; the answers are averaged after exchanging U and D in the second,
-    so negating a trace exchanges p(U) and p(D) exactly.
-    """
-    wave = network_input(inputs, model.meta, shift)
-    up, down = model.infer(wave)["po"], model.infer(-wave)["po"]
-    return (up + down[:, [1, 0, 2]]) / 2
 
 
 def truth(store: "Store", rows: np.ndarray) -> np.ndarray:

@@ -10,6 +10,8 @@ from typing import Any
 
 import numpy as np
 
+from geoml import filters
+
 RATE_HZ = 100.0  # common rate of all data sets
 BEFORE = AFTER = 300  # stored sample: P-300 .. P+300
 LEAD = TAIL = 1000  # segment that is filtered: P-1000 .. P+1000, so that edge transients stay outside the sample
@@ -85,13 +87,11 @@ def same_rate(rate_hz: float | np.ndarray) -> Any:
 
 def _resample(trace: np.ndarray, p: float, ratio: float) -> tuple[np.ndarray, float]:
     """Polyphase resampling, with its anti-alias filter, of what the segment needs; P in the new samples."""
-    from scipy.signal import resample_poly
-
     start = max(0, int(p - 1.1 * LEAD / ratio))
     stop = int(p + 1.1 * TAIL / ratio) + 1
     factor = Fraction(ratio).limit_denominator(1000)
     part = np.asarray(trace[start:stop], np.float64)
-    return resample_poly(part, factor.numerator, factor.denominator, padtype="edge"), (p - start) * ratio
+    return filters.resample_poly(part, factor.numerator, factor.denominator, "edge"), (p - start) * ratio
 
 
 def prepare(
@@ -161,11 +161,7 @@ def highpass(wave: np.ndarray, corner_hz: float, order: int) -> np.ndarray:
 
     The filter starts as if each row had always had its first value, so an offset makes no transient.
     """
-    from scipy.signal import butter, sosfilt, sosfilt_zi
-
-    sos = butter(order, corner_hz, "highpass", fs=RATE_HZ, output="sos")
-    state = sosfilt_zi(sos)[:, None, :] * wave[None, :, :1]
-    return sosfilt(sos, wave, axis=-1, zi=state)[0]
+    return filters.sosfilt(filters.butter(order, [corner_hz], RATE_HZ), wave)
 
 
 def _unusable(raw: np.ndarray, p: int, first: np.ndarray, last: np.ndarray) -> np.ndarray:

@@ -1,6 +1,7 @@
 """Maps of active faults: read from a user's files, thinned, drawn anew, speckled, with faults missing (card, 12)."""
 
 import warnings
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,6 +17,7 @@ PICTURES = frozenset({".png", ".tif", ".tiff", ".bmp", ".jpg", ".jpeg"})
 SUFFIXES = PICTURES | {".npy", ".mat"}
 _LARGEST = 100_000_000  # pixels of a picture
 _FAULTS = "altBW_filt"  # variable of an experiment, and channel 1 of four (card, section 2)
+_WITHOUT = "Install what is missing, or save the map as a NumPy array (.npy)."
 _PIECE = 8  # columns: longer segments lose pieces of about this length along strike
 
 
@@ -126,6 +128,24 @@ def read(path: str | Path) -> np.ndarray:
     return np.moveaxis(np.atleast_3d(values), -1, 0).astype(np.uint8)
 
 
+def require(path: Path, what: str, hint: str, **packages: str) -> None:
+    """Refuse a file for which packages are missing, before any part of it is read.
+
+    Args:
+        path: Of the file.
+        what: What the packages do.
+        hint: What works without them.
+        packages: Name of a package by the module that it brings.
+
+    Raises:
+        InputError: with the missing ones.
+    """
+    missing = [name for module, name in packages.items() if find_spec(module) is None]
+    if missing:
+        got = f"{' and '.join(missing)} {'are' if len(missing) > 1 else 'is'} not installed"
+        raise InputError(path, "packages", f"{', '.join(packages.values())}, to read {what}", got, hint)
+
+
 def _binary(values: np.ndarray) -> bool:
     return bool(((values == 0) | (values == 1)).all())
 
@@ -142,6 +162,7 @@ def _read_npy(path: Path) -> np.ndarray:
 
 def _read_mat(path: Path) -> np.ndarray:
     """Fault maps of an experiment, of MATLAB's old format or the HDF5 one (7.3), which has the axes turned around."""
+    require(path, "MATLAB files", _WITHOUT, scipy="SciPy", h5py="h5py")
     import h5py
     from scipy.io import loadmat
 
@@ -162,6 +183,7 @@ def _read_mat(path: Path) -> np.ndarray:
 
 def _read_picture(path: Path) -> np.ndarray:
     """Map (h, w) uint8: 1 where the picture has the rarer of its two colours."""
+    require(path, "pictures", _WITHOUT, PIL="Pillow")
     from PIL import Image
 
     with warnings.catch_warnings():

@@ -12,13 +12,15 @@ import numpy as np
 
 from geoml.errors import InputError
 from geoml.files import atomic
-from geoml.plotting import COLOURS, GREY, MAP, figure, title
-from geoml.tasks.slip import HEIGHT, NODES, STRIDE, WIDTH, maps, task, traces
+from geoml.logs import progress
+from geoml.plotting import COLOURS, GREY, MAP, NO_FIGURES, available, figure, title
+from geoml.runtimes import Exported
+from geoml.tasks.slip import HEIGHT, NODES, STRIDE, WIDTH, answers, maps, traces
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-_BATCH = 256  # windows
+_BATCH, _SMALL_BATCH = 256, 16  # windows; the latter of exported networks, which are to need little memory
 _WINDOWS_NAMED = 12  # more have no room for their values in a figure
 _HEADER = [
     "file", "window", "frame", "pixel_m", "line_px", "distance_km", "column", "row", "x", "y", "strike_deg",
@@ -40,6 +42,7 @@ class Summary:
     notes: dict[str, list[str]]
     written: list[Path]
     source: str
+    figures: bool
 
     def __str__(self) -> str:
         lines = [f"{name}: {words}" for name, words in self.answered.items()]
@@ -47,6 +50,8 @@ class Summary:
         lines += [f"  not read: {reason}" for reason in self.unusable.values()]
         if "synthetic" in self.source:
             lines.append(f"the model was trained on {self.source} data: its answers are a trial, not a finding")
+        if not self.figures:
+            lines.append(NO_FIGURES)
         return "\n".join([*lines, *(f"wrote {path}" for path in self.written)])
 
 
@@ -98,30 +103,30 @@ def from_model(
         got = "only pictures and arrays"
         raise InputError("--pixel_m, --line_px", "inputs", "a vector file, which has to be drawn", got)
     table = out if out.suffix == ".csv" else out / "efficiency.csv"
-    summary = Summary({}, {}, {}, [table], model.meta["data_source"])
+    summary = Summary({}, {}, {}, [table], model.meta["data_source"], available() or out.suffix == ".csv")
     name_of_model = "/".join(map(str, model.meta["run"].values()))
     rows: list[_Row] = []
     along: list[_Row] = []
     errors: list[InputError] = []
     taken: set[str] = set()
-    for file in files:
+    for file in progress(files, len(files), "file"):
         name = os.fsencode(file).decode("utf-8", "replace")
         try:
-            answers = (_of_traces if _is_vector(file) else _of_maps)(model, file, name, options)
+            found = (_of_traces if _is_vector(file) else _of_maps)(model, file, name, options)
         except InputError as error:
             errors.append(error)
             summary.unusable[name] = str(error)
             rows.append({"file": name, "reason": str(error)})
             continue
-        rows += answers.rows
-        summary.notes[name] = answers.notes
-        means = _means(answers.rows) if _is_vector(file) else []
+        rows += found.rows
+        summary.notes[name] = found.notes
+        means = _means(found.rows) if _is_vector(file) else []
         along += means
-        summary.answered[name] = _in_words(answers.rows, means)
-        if out.suffix != ".csv" and any(not row["reason"] for row in answers.rows):
+        summary.answered[name] = _in_words(found.rows, means)
+        if out.suffix != ".csv" and summary.figures and any(not row["reason"] for row in found.rows):
             path = out / f"map_{_unique(Path(name).stem, taken)}.png"
             heading = title(f"{Path(name).name}: {name_of_model}", None, f"trained on {summary.source}")
-            _draw(path, heading.replace("$", r"\$"), answers, means)
+            _draw(path, heading.replace("$", r"\$"), found, means)
             summary.written.append(path)
     if len(errors) == len(files):
         raise errors[0]
@@ -231,11 +236,11 @@ def _answered(model: Any, windows: Iterable[tuple[_Row, np.ndarray]]) -> list[_R
     """Rows with the model's answer, or the reason why there is none."""
     rows: list[_Row] = []
     each = iter(windows)
-    while part := list(islice(each, _BATCH)):
+    while part := list(islice(each, _SMALL_BATCH if isinstance(model, Exported) else _BATCH)):
         asked = [(row, cut) for row, cut in part if cut.any()]
         if asked:
-            answers = task.ask(model, np.stack([cut for _, cut in asked]))
-            for (row, cut), (efficiency, sigma) in zip(asked, answers, strict=True):
+            given = answers.ask(model, np.stack([cut for _, cut in asked]))
+            for (row, cut), (efficiency, sigma) in zip(asked, given, strict=True):
                 row |= {"faults_px": int(cut.sum()), "efficiency": f"{efficiency:.4f}", "reason": ""}
                 row["sigma"] = f"{sigma:.4f}" if np.isfinite(sigma) else ""
         rows += [row if cut.any() else row | {"faults_px": 0, "reason": "no fault in this window"} for row, cut in part]
@@ -297,22 +302,22 @@ def _unique(stem: str, taken: set[str]) -> str:
     return name
 
 
-def _draw(path: Path, heading: str, answers: _Answers, means: list[_Row]) -> None:
-    if answers.frames is None:
+def _draw(path: Path, heading: str, found: _Answers, means: list[_Row]) -> None:
+    if found.frames is None:
         with figure([path], 11, 4.6) as drawing:
             left, right = drawing.subplots(1, 2, width_ratios=(1, 1.2))
-            _draw_map_view(left, answers.lines, means)
-            _draw_along(right, answers.rows, means)
+            _draw_map_view(left, found.lines, means)
+            _draw_along(right, found.rows, means)
             drawing.suptitle(heading, x=0.01, ha="left", fontsize=10)
         return
-    last = answers.frames[-1]
-    shown = [row for row in answers.rows if row["frame"] == len(answers.frames) - 1]
+    last = found.frames[-1]
+    shown = [row for row in found.rows if row["frame"] == len(found.frames) - 1]
     with figure([path], 8, 6.4) as drawing:
         top, below = drawing.subplots(2, 1, height_ratios=(1.3, 1))
         _draw_windows(top, last, shown)
-        if len(answers.frames) > 1:
-            top.set_title(f"last frame ({len(answers.frames) - 1})", fontsize=9)
-            _draw_evolution(below, answers.rows)
+        if len(found.frames) > 1:
+            top.set_title(f"last frame ({len(found.frames) - 1})", fontsize=9)
+            _draw_evolution(below, found.rows)
         else:
             _draw_columns(below, shown, last.shape[1])
         drawing.suptitle(heading, x=0.01, ha="left", fontsize=10)

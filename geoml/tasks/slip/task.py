@@ -11,12 +11,14 @@ from geoml.errors import InputError
 from geoml.models import Estimator
 from geoml.registry import closest
 from geoml.tasks.slip import HEIGHT, STEP, WIDTH
+from geoml.tasks.slip.answers import answer, ask, distribution, outputs
 from geoml.tasks.slip.augment import augment
-from geoml.tasks.slip.features import NAMES, features_of
+from geoml.tasks.slip.features import NAMES
 
 if TYPE_CHECKING:
     from geoml.store import Store
 
+__all__ = ["ask", "outputs"]
 CLASSES = ()
 METHOD = "Chaipornkaew, Elston, Cooke, Mukerji & Graham 2022, Geophysical Research Letters"
 STRATA = ("sd", "condition", "window", "frame")
@@ -65,33 +67,6 @@ def features(store: "Store", rows: np.ndarray) -> np.ndarray:
     return np.column_stack([store.samples[name][rows] for name in NAMES])
 
 
-def outputs(model: Any, inputs: np.ndarray) -> np.ndarray:
-    """Efficiency and its standard deviation (n, 2), for maps (n, 128, 64) or, of an estimator, features (n, k).
-
-    The deviation is the model's own, or 1, times the scale that :func:`calibrate` found; NaN without that.
-    """
-    mean, sigma = distribution(_answer(model, inputs))
-    return np.column_stack([mean, sigma * model.meta.get("sigma_scale", np.nan)])
-
-
-def ask(model: Any, maps: np.ndarray) -> np.ndarray:
-    """Efficiency and its standard deviation (n, 2) of maps (n, 128, 64), whatever the model looks at."""
-    return outputs(model, features_of(maps) if isinstance(model, Estimator) else maps)
-
-
-def distribution(answer: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Mean and standard deviation (n,) of an answer: (n, 1) values, or (n, 2 m) means and deviations of m members.
-
-    Of several members it is that of their equal mixture (Lakshminarayanan et al. 2017, section 2.4); without a
-    deviation it is 1.
-    """
-    if answer.shape[1] == 1:
-        return answer[:, 0], np.ones(len(answer))
-    mean, sigma = answer[:, 0::2], answer[:, 1::2]
-    centre = mean.mean(axis=1)
-    return centre, np.sqrt((sigma**2).mean(axis=1) + mean.var(axis=1))
-
-
 def truth(store: "Store", rows: np.ndarray) -> np.ndarray:
     """(n,) efficiency of rows of a prepared set."""
     return store.samples["efficiency"][rows]
@@ -123,10 +98,10 @@ def calibrate(model: Any, store: "Store") -> dict[str, Any]:
     root-mean-square error for all maps.
     """
     rows = store.rows("val")
-    answer = _answer(model, features(store, rows) if isinstance(model, Estimator) else store.inputs[rows])
-    mean, sigma = distribution(answer)
+    given = answer(model, features(store, rows) if isinstance(model, Estimator) else store.inputs[rows])
+    mean, sigma = distribution(given)
     scale = float(np.sqrt((((mean - truth(store, rows)) / sigma) ** 2).mean()))
-    return {"sigma_scale": scale, "has_sigma": answer.shape[1] > 1}
+    return {"sigma_scale": scale, "has_sigma": given.shape[1] > 1}
 
 
 def audit(columns: dict[str, np.ndarray], where: str) -> dict[str, Any]:
@@ -149,8 +124,3 @@ def audit(columns: dict[str, np.ndarray], where: str) -> dict[str, Any]:
 def _targets(store: "Store", rows: np.ndarray) -> np.ndarray:
     samples = store.samples
     return np.column_stack([samples["efficiency"][rows], samples["sd"][rows]]).astype(np.float32)
-
-
-def _answer(model: Any, inputs: np.ndarray) -> np.ndarray:
-    """(n, 1) or (n, 2 m), as the model gives it."""
-    return next(iter(model.infer(inputs[..., None] if inputs.ndim == 3 else inputs).values()))

@@ -17,7 +17,7 @@ import numpy as np
 
 from geoml.errors import InputError
 from geoml.tasks.slip import HEIGHT, STEP, WIDTH
-from geoml.tasks.slip.maps import drawn, skeleton
+from geoml.tasks.slip.maps import drawn, require, skeleton
 
 if TYPE_CHECKING:
     from geopandas import GeoDataFrame
@@ -27,6 +27,10 @@ CLAY = 25.0  # mm, thickness of the clay
 PIXEL_M = tuple(round(km * 1000 * STEP / CLAY, 3) for km in (10, 15, 20))  # seismogenic thickness -> 456, 684, 912 m
 LINE_PX = (2, 3, 4)  # as the original drew crustal faults (method card, section 9)
 SENSES = ("dextral", "sinistral")
+_PACKAGES = {
+    "geopandas": "GeoPandas", "pyogrio": "pyogrio", "shapely": "Shapely", "scipy": "SciPy", "skimage": "scikit-image",
+}  # fmt: skip
+_WITHOUT = "Install them, or draw the traces elsewhere and give the map as a picture or a NumPy array (.npy)."
 _LINES = ("LineString", "MultiLineString", "LinearRing")
 _LARGEST = 4.1e7  # m: nothing on Earth is longer, and no projection in metres has larger coordinates
 _POINTS = 20_000_000  # along all lines; more would take over 500 MB
@@ -77,8 +81,10 @@ def read(path: str | Path) -> Traces:
     """Lines of a vector file (every layer of it) in metres; several lines of one feature come one by one.
 
     Raises:
-        InputError: unreadable, no lines, coordinates in degrees, or coordinates that are nowhere on Earth.
+        InputError: unreadable, no lines, coordinates in degrees, or coordinates that are nowhere on Earth, or packages
+            for this are not installed.
     """
+    require(Path(path), "and draw vector files", _WITHOUT, **_PACKAGES)
     from shapely import get_coordinates
 
     table = _read_table(Path(path))

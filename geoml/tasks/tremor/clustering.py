@@ -12,13 +12,13 @@ import numpy as np
 
 from geoml.errors import InputError
 from geoml.plotting import COLOURS, GREY, MARKERS, figure
+from geoml.tasks.tremor.answers import unit_length
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 _MOST = 8  # clusters that are tried
 _JUDGED = 2000  # samples for a silhouette, whose cost is their square
-_DIGITS = 6  # of unit embeddings: what differs by rounding only is equal, and short in a model file
 # Variance added to a mixture's. Points of a sphere have next to none across it, and BIC would split clusters for that.
 _LEAST_VARIANCE = 1e-3
 _FOLDS = 5  # of the cross-validation behind the classifier's probabilities
@@ -45,7 +45,7 @@ def cluster(embedding: np.ndarray, truths: dict[str, np.ndarray], seed: int) -> 
     """
     from sklearn.metrics import adjusted_rand_score, normalized_mutual_info_score
 
-    unit = _unit(embedding)
+    unit = unit_length(embedding)
     rows = []
     for method, found in _clusterings(unit, seed).items():
         inside = found >= 0
@@ -109,6 +109,8 @@ def _purity(known: np.ndarray, found: np.ndarray) -> float:
 def classifier(embedding: np.ndarray, label: np.ndarray, seed: int) -> dict[str, Any]:
     """Support-vector classifier of embeddings as plain numbers, for JSON: radial kernel, scikit-learn's C and gamma.
 
+    :func:`geoml.tasks.tremor.answers.classify` asks it.
+
     Its probabilities are a sigmoid of the decision (Platt 1999), fitted to the decisions about training samples that
     were held out in a 5-fold cross-validation.
 
@@ -126,7 +128,7 @@ def classifier(embedding: np.ndarray, label: np.ndarray, seed: int) -> dict[str,
     fewest = int(np.bincount(label, minlength=2).min())
     if fewest < 2:
         raise InputError("classifier", "label", "2 or more training samples of each class", f"a class of {fewest}")
-    unit = _unit(embedding)
+    unit = unit_length(embedding)
     gamma = 1 / (unit.shape[1] * (unit.var() or 1))
     folds = StratifiedKFold(min(_FOLDS, fewest), shuffle=True, random_state=seed)
     held_out = cross_val_predict(SVC(gamma=gamma), unit, label, cv=folds, method="decision_function")
@@ -140,19 +142,6 @@ def classifier(embedding: np.ndarray, label: np.ndarray, seed: int) -> dict[str,
         "slope": slope,
         "offset": offset,
     }
-
-
-def classify(numbers: dict[str, Any], embedding: np.ndarray) -> np.ndarray:
-    """Probabilities (n, 2) of embeddings (n, D), by the ``numbers`` that :func:`classifier` gave."""
-    p = 1 / (1 + np.exp(-numbers["slope"] * decision(numbers, embedding) - numbers["offset"]))
-    return np.stack([1 - p, p], axis=1)
-
-
-def decision(numbers: dict[str, Any], embedding: np.ndarray) -> np.ndarray:
-    """Decision (n,) of the support-vector classifier about embeddings (n, D): tremor where it is positive."""
-    unit, vectors = _unit(embedding), np.array(numbers["support_vectors"])
-    distance = (unit**2).sum(axis=1)[:, None] + (vectors**2).sum(axis=1) - 2 * unit @ vectors.T
-    return np.exp(-numbers["gamma"] * distance) @ np.array(numbers["dual"]) + numbers["intercept"]
 
 
 def _sigmoid(decided: np.ndarray, label: np.ndarray) -> tuple[float, float]:
@@ -174,7 +163,7 @@ def neighbours(embedding: np.ndarray, label: np.ndarray, k: int = 11) -> float:
         label: (n,) 0 or 1; a tie counts as 0.
         k: Neighbours; all others if there are fewer.
     """
-    unit, label = _unit(embedding), np.asarray(label)
+    unit, label = unit_length(embedding), np.asarray(label)
     if len(unit) < 2:
         return np.nan
     voted = [label[_nearest(unit, rows, k)].mean(axis=1) > 0.5 for rows in np.array_split(np.arange(len(unit)), 8)]
@@ -202,7 +191,7 @@ def draw_embedding(
     """
     planes = {}
     for epoch, embedding in by_epoch.items():
-        unit = _unit(embedding)
+        unit = unit_length(embedding)
         left, strength, _ = np.linalg.svd(unit - unit.mean(axis=0), full_matrices=False)
         share = strength**2 / max((strength**2).sum(), 1e-12)
         names = [f"{which} component, {part:.0%}" for which, part in zip(("first", "second"), share, strict=False)]
@@ -221,7 +210,7 @@ def draw_tsne(
     names = [f"t-SNE {k}, perplexity {perplexity:.0f}" for k in (1, 2)]
     planes = {}
     for epoch, embedding in by_epoch.items():
-        unit = _unit(embedding)[drawn]
+        unit = unit_length(embedding)[drawn]
         start: Any = "pca" if np.ptp(unit, axis=0).any() else "random"  # of equal ones there are no components
         flat = TSNE(perplexity=perplexity, init=start, random_state=seed).fit_transform(unit)
         planes[f"epoch {epoch}, "] = flat, names
@@ -242,7 +231,7 @@ def draw_neighbours(
     """
     from geoml.tasks.tremor.features import envelope
 
-    unit, label = _unit(embedding), np.asarray(truths["label"])
+    unit, label = unit_length(embedding), np.asarray(truths["label"])
     known = np.unique(label)
     queries = np.concatenate([_spread(np.flatnonzero(label == value), _QUERIES // len(known)) for value in known])
     near = _nearest(unit, queries, _NEAR)
@@ -295,13 +284,6 @@ def _draw_points(axes: "Axes", points: np.ndarray, values: np.ndarray) -> None:
         mark = MARKERS[k // len(COLOURS) % len(MARKERS)]
         axes.plot(*points[index == k].T, mark, color=COLOURS[k % len(COLOURS)], markersize=2.5, alpha=0.6,
                   markeredgewidth=0, label=str(value))  # fmt: skip
-
-
-def _unit(embedding: np.ndarray) -> np.ndarray:
-    """Embeddings (n, D) scaled to unit length; a zero one stays."""
-    embedding = np.asarray(embedding, float)
-    length = np.linalg.norm(embedding, axis=1, keepdims=True)
-    return np.round(embedding / np.where(length > 0, length, 1), _DIGITS)
 
 
 def _some(n: int, most: int, seed: int) -> np.ndarray:

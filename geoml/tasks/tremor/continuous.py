@@ -6,13 +6,12 @@ from bisect import bisect_right
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from functools import lru_cache
-from io import BytesIO
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from geoml import reading
+from geoml import reading, sac
 from geoml.tasks.tremor import LENGTH_S, traces
 
 Codes = tuple[str, str, str, str]  # network, station, location, channel
@@ -22,7 +21,6 @@ _PART_BYTES = 1 << 18  # of miniSEED at once: half a million samples at most; wh
 _PART_SAMPLES = 1 << 19  # of SAC at once
 _RECORD = re.compile(rb"\d{6}[DRQM][ \0]")  # how a miniSEED record begins
 _SHORTEST_RECORD = 128  # bytes; records begin at multiples of it
-_SAC_HEADER = 632  # bytes
 _SPECTRA = (2, 3)  # file types of SAC
 _SAME_RATE = 1e-4  # relative; what libmseed takes for one rate
 
@@ -274,7 +272,7 @@ def _parts(file: Path) -> Iterator[tuple[int, int]]:
     """Offset and size of parts of a miniSEED file that begin and end with a record; (0, 0) for any other file."""
     total, offset = file.stat().st_size, 0
     with open(file, "rb") as stream:
-        if not _RECORD.match(stream.read(8)):
+        if not _RECORD.match(stream.read(8)) or not reading.has_obspy():
             yield 0, 0
             return
         while offset < total:
@@ -315,8 +313,8 @@ def _headers(file: Path, offset: int, size: int) -> tuple[list[Piece], str]:
 def _sac_format(file: Path, piece: Piece) -> str:
     """How the numbers of a binary SAC file are written; empty for other files."""
     with open(file, "rb") as stream:
-        header = stream.read(_SAC_HEADER)
-    for order in "<>" if len(header) == _SAC_HEADER else "":
+        header = stream.read(sac.HEADER)
+    for order in "<>" if len(header) == sac.HEADER else "":
         version, count = np.frombuffer(header, f"{order}i4")[[76, 79]].tolist()
         if version in (6, 7) and count == piece.count:
             return f"{order}f4"
@@ -328,7 +326,7 @@ def _divided(piece: Piece, number_format: str) -> list[Piece]:
     return [
         Piece(
             piece.time(first), piece.rate_hz, min(_PART_SAMPLES, piece.count - first), piece.file, piece.codes,
-            offset=_SAC_HEADER + 4 * first, number_format=number_format,
+            offset=sac.HEADER + 4 * first, number_format=number_format,
         )
         for first in range(0, piece.count, _PART_SAMPLES)
     ]  # fmt: skip
@@ -345,8 +343,6 @@ def _decoded(file: Path, offset: int, size: int, codes: Codes) -> list[np.ndarra
 
 def _read(file: Path, offset: int, size: int, **options: Any) -> tuple[Any, list[str]]:
     """Stream of a part of a miniSEED file, or of a whole file, and the warnings that came with it."""
-    from obspy import read
-
     with open(file, "rb") as opened:
         opened.seek(offset)
         data = opened.read(size or 1)
@@ -354,7 +350,7 @@ def _read(file: Path, offset: int, size: int, **options: Any) -> tuple[Any, list
         raise Unreadable("empty file (0 bytes)")
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
-        stream = read(BytesIO(data), format="MSEED", **options) if size else reading.waveforms(file, **options)
+        stream = reading.records(data, **options) if size else reading.waveforms(file, **options)
     return stream, [_first_line(warning.message) for warning in caught if issubclass(warning.category, UserWarning)]
 
 

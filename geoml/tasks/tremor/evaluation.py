@@ -9,7 +9,7 @@ from geoml.files import plain
 from geoml.metrics import divide
 from geoml.models import Estimator
 from geoml.predictions import Predictions
-from geoml.tasks.tremor import RATE_HZ, task
+from geoml.tasks.tremor import RATE_HZ, answers, task
 from geoml.tasks.tremor.clustering import cluster
 
 if TYPE_CHECKING:
@@ -75,7 +75,7 @@ def occlusion(model: Any, waves: np.ndarray) -> np.ndarray:
     silenced = np.repeat(waves[:, None], pieces + 1, axis=1)
     for k in range(pieces):
         silenced[:, k + 1, k * size : (k + 1) * size] = 0
-    answer = task.ask(model, silenced.reshape(-1, waves.shape[1]))
+    answer = answers.ask(model, silenced.reshape(-1, waves.shape[1]))
     logit = np.diff(np.log(np.maximum(answer, np.finfo(np.float32).tiny)), axis=1).reshape(len(waves), -1)
     return logit[:, :1] - logit[:, 1:]
 
@@ -131,7 +131,7 @@ def _chosen(test: Predictions) -> np.ndarray:
 def _clusters(model: Any, store: "Store") -> tuple[list[dict[str, Any]], dict[str, Any]]:
     """How the embeddings of the test traces fall into groups, and what these groups are."""
     rows = store.rows("test")
-    embedding = np.concatenate([task.embed(model, store.inputs[piece]) for piece in store.blocks(rows, 1024)])
+    embedding = np.concatenate([answers.embed(model, store.inputs[piece]) for piece in store.blocks(rows, 1024)])
     truths = {name: store.samples[of][rows] for name, of in _TRUTHS.items()}
     named: dict[str, Any] = {"embedding": embedding, "test_waves": [store.inputs[row] for row in rows]}
     named |= {f"test_{name}": values for name, values in truths.items()}

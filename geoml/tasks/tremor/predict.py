@@ -14,8 +14,9 @@ import numpy as np
 from geoml import reading
 from geoml.errors import InputError
 from geoml.files import atomic
-from geoml.plotting import COLOURS, GREY, figure, title
-from geoml.tasks.tremor import LENGTH_S, continuous, task, traces
+from geoml.logs import progress
+from geoml.plotting import COLOURS, GREY, NO_FIGURES, available, figure, title
+from geoml.tasks.tremor import LENGTH_S, answers, continuous, traces
 from geoml.tasks.tremor.continuous import Codes, Window
 
 if TYPE_CHECKING:
@@ -104,8 +105,8 @@ class _Batch:
     def judge(self) -> None:
         """Ask the model, and forget the samples."""
         if self.windows:
-            answers = self.probabilities(np.stack(self.samples))[:, 1]
-            for window, answer in zip(self.windows, answers.tolist(), strict=True):
+            scores = self.probabilities(np.stack(self.samples))[:, 1]
+            for window, answer in zip(self.windows, scores.tolist(), strict=True):
                 if np.isfinite(answer):
                     window.score = answer
                 else:
@@ -118,7 +119,7 @@ def from_model(model: Any, inputs: Sequence[Path], out: Path, *, overlap: float 
     return predict(
         inputs,
         out,
-        probabilities=lambda samples: task.ask(model, samples),
+        probabilities=lambda samples: answers.ask(model, samples),
         settings=model.meta["prepare"],
         threshold=model.meta["detection_threshold"],
         overlap=overlap,
@@ -140,12 +141,13 @@ def predict(
 ) -> Summary:
     """Score every window of 1000 s of every channel, and write ``detections.csv``.
 
-    Into a folder also ``windows.csv``, every window with its score or the reason for none, and a figure, ``overview``.
+    Into a folder also ``windows.csv``, every window with its score or the reason for none, and, with Matplotlib, a
+    figure, ``overview``.
     Files that follow each other are joined. Windows never hold a gap; what cannot be scored for certain is not.
     Memory holds a part of a file and a batch of windows, however long the record.
 
     Args:
-        inputs: Waveform files (SAC, miniSEED, anything obspy reads) or folders, searched to the bottom.
+        inputs: Waveform files (SAC; with obspy miniSEED and all else that it reads) or folders, searched to the bottom.
         out: A ``.csv`` file, or a folder.
         probabilities: (n, 20000) float32 prepared samples -> (n, 2) p(no), p(yes); n is 64 at most.
         settings: How the model's samples were prepared: see :func:`geoml.tasks.tremor.traces.samples`.
@@ -170,10 +172,15 @@ def predict(
     if out.suffix == ".csv":
         _write_detections(out, found)
         return summary
-    summary.written = [out / name for name in ("detections.csv", "windows.csv", "overview.png", "overview.svg")]
+    summary.written = [out / name for name in ("detections.csv", "windows.csv")]
     _write_detections(summary.written[0], found)
     _write_windows(summary.written[1], rows)
-    _draw(summary.written[2:], summary, model_name)
+    if not available():
+        notes.append(NO_FIGURES)
+        return summary
+    figures = [out / "overview.png", out / "overview.svg"]
+    summary.written += figures
+    _draw(figures, summary, model_name)
     return summary
 
 
@@ -181,13 +188,11 @@ def _scores(
     pieces: dict[Codes, list[continuous.Piece]], probabilities: Callable, settings: dict[str, Any], overlap: float
 ) -> tuple[list[Window], list[str]]:
     """Every window of every channel, and notes on the channels."""
-    from tqdm import tqdm
-
     read = continuous.reader()
     rows: list[Window] = []
     notes: list[str] = []
     batch = _Batch(probabilities)
-    for codes, several in tqdm(pieces.items(), desc="channels", unit="channel", disable=None):
+    for codes, several in progress(pieces.items(), len(pieces), "channels"):
         channel = continuous.plan(codes, several, read)
         notes += _notes(channel)
         for window, data in continuous.windows(channel, overlap, read):

@@ -14,8 +14,9 @@ from geoml.predictions import Predictions
 from geoml.registry import closest
 from geoml.store import encoded
 from geoml.tasks.tremor import RATE_HZ, SAMPLES
+from geoml.tasks.tremor.answers import embed, outputs
 from geoml.tasks.tremor.augment import augment
-from geoml.tasks.tremor.features import NAMES, features_of
+from geoml.tasks.tremor.features import NAMES
 
 if TYPE_CHECKING:
     from geoml.store import Store
@@ -26,7 +27,6 @@ STRATA = ("kind", "station", "component")
 TESTED = ("val", "train")  # beside the test set: what a model has only learnt by heart shows in the difference
 SHOWN_EPOCHS = (1, 5, 10, 20, 50, 100, 200)
 FALSE_ALARMS = 0.05  # of the validation traces without tremor
-_AT_A_TIME = 64  # traces that a network is asked about: the encoder takes 8 MB for each
 _ONE_HOT = np.eye(len(CLASSES), dtype=np.float32)
 
 
@@ -75,30 +75,6 @@ def features(store: "Store", rows: np.ndarray) -> np.ndarray:
     return np.column_stack([store.samples[name][rows] for name in NAMES])
 
 
-def outputs(model: Any, inputs: np.ndarray) -> np.ndarray:
-    """Probabilities (n, 2) for traces (n, 20000), or for features (n, k) where an estimator is asked.
-
-    Those of networks are at the temperature that :func:`calibrate` found; a network that embeds answers through the
-    support-vector classifier of its embeddings.
-    """
-    answer = _answer(model, inputs)
-    if "classifier" in model.meta:
-        from geoml.tasks.tremor.clustering import classify
-
-        answer = classify(model.meta["classifier"], answer)
-    return scaled(answer, model.meta.get("temperature", 1.0))
-
-
-def ask(model: Any, waves: np.ndarray) -> np.ndarray:
-    """Probabilities (n, 2) of traces (n, 20000), whatever the model looks at."""
-    return outputs(model, features_of(waves) if isinstance(model, Estimator) else waves)
-
-
-def embed(model: Any, waves: np.ndarray) -> np.ndarray:
-    """Embeddings (n, D) of traces (n, 20000), of a network that embeds."""
-    return _answer(model, waves)
-
-
 def truth(store: "Store", rows: np.ndarray) -> np.ndarray:
     """(n,) int8 labels of rows of a prepared set."""
     return store.samples["label"][rows]
@@ -142,7 +118,7 @@ def calibrate(model: Any, store: "Store") -> dict[str, Any]:
         from geoml.train import training_rows
 
         rows = training_rows(store, model.meta.get("train_share", 1), model.meta["run"]["seed"])
-        pieces = [_answer(model, store.inputs[piece]) for piece in store.blocks(rows, 1024)]
+        pieces = [embed(model, store.inputs[piece]) for piece in store.blocks(rows, 1024)]
         found["classifier"] = classifier(np.concatenate(pieces), truth(store, rows), model.meta["run"]["seed"])
     model.meta.update(found)
     rows = store.rows("val")
@@ -214,10 +190,3 @@ def audit(columns: dict[str, np.ndarray], where: str) -> dict[str, Any]:
         seen = np.isin(columns[key][test], columns[key][train])
         table[f"test traces of {name}s in train"] = int(seen.sum())
     return table | {"test traces": int(test.sum()), "unused traces": int((columns["split"] == -1).sum())}
-
-
-def _answer(model: Any, inputs: np.ndarray) -> np.ndarray:
-    """What the model itself says: (n, 2) probabilities or (n, D) embeddings."""
-    if isinstance(model, Estimator):
-        return model.infer(inputs)["answer"]
-    return next(iter(model.infer(inputs[:, :, None], _AT_A_TIME).values()))

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from geoml import filters
 from geoml.errors import InputError
 from geoml.tasks.tremor import LENGTH_S, RATE_HZ, SAMPLES
 
@@ -133,13 +134,11 @@ def resampled(x: np.ndarray, rate_hz: float) -> np.ndarray:
 
     Any rate gives 20 Hz; the published decimation by a whole factor gives 25 Hz for a trace of 50 Hz.
     """
-    from scipy.signal import resample, resample_poly
-
     if rate_hz <= RATE_HZ:
         count = round(len(x) * RATE_HZ / rate_hz)
-        return x if count == len(x) else resample(x, count)
+        return x if count == len(x) else filters.resample(x, count)
     up, down = _ratio(rate_hz)
-    return x if up == down else resample_poly(x, up, down, window=_low_pass(rate_hz), padtype="antireflect")
+    return x if up == down else filters.resample_poly(x, up, down, "antireflect", _low_pass(rate_hz))
 
 
 def _flat(data: np.ndarray, rate_hz: float) -> np.ndarray:
@@ -177,25 +176,19 @@ def _ratio(rate_hz: float) -> tuple[int, int]:
 @cache
 def _low_pass(rate_hz: float) -> np.ndarray:
     """Taps of a Kaiser low-pass, symmetric, for the rate raised by its factor."""
-    from scipy.signal import firwin, kaiserord
-
-    raised = rate_hz * _ratio(rate_hz)[0]
-    taps, beta = kaiserord(_STOP_DB, (_STOP_HZ - _PASS_HZ) / (raised / 2))
-    return firwin(taps | 1, (_PASS_HZ + _STOP_HZ) / 2, window=("kaiser", beta), fs=raised)
+    nyquist = rate_hz * _ratio(rate_hz)[0] / 2
+    taps, beta = filters.kaiser(_STOP_DB, (_STOP_HZ - _PASS_HZ) / nyquist)
+    return filters.low_pass(taps | 1, (_PASS_HZ + _STOP_HZ) / 2 / nyquist, beta)
 
 
 def _banded(x: np.ndarray, low: float, high: float) -> np.ndarray:
     """A trace (n,) of 20 Hz between two frequencies."""
-    from scipy.signal import sosfiltfilt
-
-    return sosfiltfilt(_band_pass(low, high), x)
+    return filters.sosfiltfilt(_band_pass(low, high), x)
 
 
 @cache
 def _band_pass(low: float, high: float) -> np.ndarray:
     """Second-order sections of a Butterworth band-pass with 2 corners."""
-    from scipy.signal import butter
-
     if not 0 < low < high < RATE_HZ / 2:
         raise InputError("prepare", "band_hz", f"two rising frequencies between 0 and {RATE_HZ / 2:g} Hz", [low, high])
-    return butter(2, [low, high], "bandpass", fs=RATE_HZ, output="sos")
+    return filters.butter(2, [low, high], RATE_HZ)

@@ -3,12 +3,14 @@
 from typing import Any
 
 import keras
+import numpy as np
 
 from geoml.errors import InputError
 from geoml.layers.batch_normalization import fused
 from geoml.tasks.patchnet import topology
 
 _TAIL = ("pool3", "logits", "bsr")
+_LANES = 16  # channels that processors work on at once
 
 
 @keras.saving.register_keras_serializable(package="geoml")
@@ -100,6 +102,37 @@ def fully_convolutional(network: keras.Model) -> keras.Model:
     x = logits(features.outputs[0])
     x = keras.layers.AveragePooling2D(pool.pool_size, strides=1, dtype="float32", name="pool3")(x)
     return keras.Model(pixels, answer(x), name=f"{network.name}_convolutional")
+
+
+def aligned(network: keras.Model) -> keras.Model:
+    """A copy that gives the same with layers as fast kernels of other runtimes want them.
+
+    The channels of the first two convolutions are filled up with zeros to a multiple of 16, without which the third,
+    most of all work, is done through copies of its input; and what is dense at every place is a convolution.
+
+    Args:
+        network: Of the family, or its convolutional form.
+    """
+
+    def copied(layer: keras.layers.Layer) -> keras.layers.Layer:
+        config = layer.get_config()
+        if layer.name in ("conv0", "conv1"):
+            config["filters"] += -config["filters"] % _LANES
+        if layer.name == "logits":
+            return keras.layers.Conv2D(layer.units, 1, dtype="float32", name=layer.name)
+        return type(layer).from_config(config)
+
+    made = keras.models.clone_model(network, clone_function=copied)
+    for layer in network.layers:
+        twin = made.get_layer(layer.name)
+        twin.set_weights([_filled(*pair) for pair in zip(layer.get_weights(), twin.get_weights(), strict=True)])
+    return made
+
+
+def _filled(values: np.ndarray, like: np.ndarray) -> np.ndarray:
+    """Weights with zeros behind them, in the shape of ``like``."""
+    values = values.reshape((1,) * (like.ndim - values.ndim) + values.shape)
+    return np.pad(values, [(0, wide - narrow) for wide, narrow in zip(like.shape, values.shape, strict=True)])
 
 
 def comparison(name: str, make: str, input_shape: tuple[int, ...], classes: int, dense: int = 0) -> keras.Model:
