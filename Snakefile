@@ -20,6 +20,7 @@ include: "rules/search.smk"
 include: "rules/train.smk"
 include: "rules/evaluate.smk"
 include: "rules/tables.smk"
+include: "rules/export.smk"
 include: "rules/predict.smk"
 
 
@@ -30,3 +31,4 @@ rule all:
         SEARCH_TABLES,
         FIGURES,
         PREDICTIONS,
+        BUNDLES,

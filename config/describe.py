@@ -36,6 +36,7 @@ def text() -> str:
         "search": "`tasks.<task>.searches.<name>`",
         "weights": "`tasks.<task>.weights.<name>`",
         "prediction": "`tasks.<task>.predictions.<name>`",
+        "export": "`tasks.<task>.export`",
     }
     for name, title in titles.items():
         lines += [f"## {title}", "", *table(root["$defs"][name], root)]

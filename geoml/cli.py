@@ -8,11 +8,10 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from geoml import __version__, registry
+from geoml import __version__, options, registry
 from geoml.errors import InputError
 
 _CONFIG = "config/config.yaml"
-_PREDICT = ("picks", "reversals", "pixel_m", "line_px", "sense", "overlap", "engine", "stride", "threshold", "scale")
 _FIT = ("epochs", "batch_size", "learning_rate", "schedule", "patience", "monitor", "monitor_mode", "loss")
 
 
@@ -56,21 +55,8 @@ def _parser() -> argparse.ArgumentParser:
     predict = commands.add_parser("predict", help="use a trained model on your own files")
     predict.set_defaults(run=_predict)
     predict.add_argument("task", choices=registry.tasks())
-    predict.add_argument("inputs", nargs="+", type=Path, metavar="INPUT", help="files or folders")
-    predict.add_argument("--model", type=Path, metavar="FILE", help="model file (default: the task's best run)")
-    predict.add_argument("--picks", type=Path, metavar="FILE", help="table of picks: CSV or QuakeML")
-    predict.add_argument("--reversals", type=Path, metavar="FILE", help="stations with reversed polarity, CSV")
-    predict.add_argument("--pixel_m", type=float, nargs="+", metavar="METRES", help="sizes of a map's pixel to try")
-    predict.add_argument("--line_px", type=int, nargs="+", metavar="PIXELS", help="thicknesses of a drawn trace to try")
-    predict.add_argument("--sense", choices=("dextral", "sinistral"), help="sense of slip of the fault")
-    predict.add_argument("--overlap", type=float, metavar="SHARE", help="of neighbouring windows of continuous records")
-    predict.add_argument("--engine", choices=("sliding", "convolutional"), help="how a section is gone through")
-    predict.add_argument("--stride", type=int, choices=(4, 8, 16), help="pixels between windows of a section")
-    predict.add_argument("--threshold", type=float, metavar="P", help="probability from which an event is picked")
-    predict.add_argument("--scale", choices=("line", "model"), help="amplitudes: by the section's own, or the model's")
-    predict.add_argument(
-        "-o", "--out", required=True, type=Path, help="a .csv file, or a folder for all outputs (patchnet: a folder)"
-    )
+    predict.add_argument("--model", type=Path, metavar="FILE", help="model file (default: the task's exported best)")
+    options.of_prediction(predict)
 
     weights = commands.add_parser("import-weights", help="make a model of the original system's published weights")
     weights.set_defaults(run=_import_weights)
@@ -117,14 +103,13 @@ def _train(options: argparse.Namespace) -> None:
     print(f"wrote {path}")
 
 
-def _predict(options: argparse.Namespace) -> None:
+def _predict(given: argparse.Namespace) -> None:
     from geoml.predict import best_model, predict
 
-    if not (model := options.model):
-        model = best_model(options.task)
-        print(f"using {model}, the best on its own validation data")
-    settings = {name: getattr(options, name) for name in _PREDICT}
-    print(predict(options.task, options.inputs, options.out, model, **settings))
+    if not (model := given.model):
+        model = best_model(given.task)
+        print(f"using {model}")
+    print(predict(given.task, given.inputs, given.out, model, **options.settings(given)))
 
 
 def _import_weights(options: argparse.Namespace) -> None:

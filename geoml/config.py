@@ -81,6 +81,7 @@ def resolve(config: dict[str, Any], where: object = "config") -> dict[str, Any]:
             if not registry.has_part(task, "predict"):
                 raise InputError(at, f"predictions.{name}", "a task that predicts on own files", repr(task))
             _check_model(entry["model"], settings, f"{at}.predictions.{name}", "model")
+        _check_export(task, settings, f"{at}.export")
     return resolved
 
 
@@ -407,6 +408,24 @@ def _check_model(reference: str, settings: dict[str, Any], at: str, key: str) ->
         )
     if not seed.isdigit() or int(seed) not in settings["seeds"]:
         raise InputError(at, key, f"one of the seeds {settings['seeds']}", repr(f"seed{seed}"))
+
+
+def _check_export(task: str, settings: dict[str, Any], at: str) -> None:
+    known = {entry.get("base", name) for name, entry in settings["datasets"].items()}
+    for name in settings["export"]["where"].get("dataset", []):
+        if name not in known:
+            raise InputError(at, "where.dataset", "data sets of this task", repr(name), registry.closest(name, known))
+    for reference in settings["export"]["runs"]:
+        source = model_source(reference)
+        if source is None:
+            raise InputError(at, "runs", "runs as dataset/variant/seed0", repr(reference))
+        _check_model(reference, settings, at, "runs")
+        variant = settings["variants"][source[1]]
+        if source[0] not in variant["datasets"]:
+            trained_on = f"Its data sets: {', '.join(variant['datasets']) or 'none'}."
+            raise InputError(at, "runs", "runs of the configuration", repr(reference), trained_on)
+        if not trains(task, variant):
+            raise InputError(at, "runs", "runs of networks", repr(reference), "An estimator has no exported form.")
 
 
 def _check_columns(task: str, columns: list[str], at: str) -> None:

@@ -15,7 +15,7 @@ from geoml.logs import log
 from geoml.predictions import Predictions
 from geoml.store import Store
 
-_TRAINING = ("epochs", "stopped_by", "device", "wall_s", "cpu_s", "started_from", "has_probabilities")
+_TRAINING = ("val_score", "epochs", "stopped_by", "device", "wall_s", "cpu_s", "started_from", "has_probabilities")
 
 
 def evaluate(model_path: Path, tests: list[Path], folder: Path, *, threads: int = 1) -> dict[str, Any]:

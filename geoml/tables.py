@@ -225,6 +225,7 @@ def _cost(seeds: list[Run], timing: Path | None, rate: str) -> dict[str, Any]:
     """Size, training time by device and prediction rate; a mean over the runs that have it, None where none has."""
     stopped = sorted({run.get("training", "stopped_by") for run in seeds} - {None})
     row = {
+        "val_score": mean(run.get("training", "val_score") for run in seeds),
         "parameters": seeds[0].get("model", "parameters"),
         "epochs": mean(run.get("training", "epochs") for run in seeds),
         "stopped_by": "+".join(stopped) or None,

@@ -73,6 +73,11 @@ def job_of_tables(task):
     return shared("tables", task) if len(PLACES[task]) <= 1000 else None
 
 
+def job_of_export(wildcards):
+    """Cluster job of an export: that of the tables, which alone is short too."""
+    return job_of_tables(task_of_export(wildcards))
+
+
 @cache
 def timing_places(task):
     """Place of every timing among those of its device."""

@@ -46,6 +46,7 @@ wildcard_constraints:
     rung=r"\d+",
     batch=r"\d+",
     device="cpu|gpu",
+    export=f"({'|'.join(TASKS)})(/({'|'.join(every('datasets'))})/({'|'.join(every('variants'))})/seed[0-9]+)?",
 
 
 def entry(wildcards):
@@ -289,8 +290,66 @@ def prediction(wildcards):
     return TASKS[wildcards.task]["predictions"][wildcards.prediction]
 
 
+def bases(task):
+    """Data set of each fold of one."""
+    return {name: entry["base"] for name, entry in TASKS[task]["datasets"].items() if "fold" in entry}
+
+
+def exported(task):
+    """Exports of a task: that of its best network, and those of the runs on request."""
+    if not any(trains(task, TASKS[task]["variants"][name]) for _, name, _ in runs(task)):
+        return []
+    return [task, *(f"{task}/{run}" for run in TASKS[task]["export"]["runs"])]
+
+
+def task_of_export(wildcards):
+    """The task of an export, which is named by the task (its best network) or by a run."""
+    return wildcards.export.split("/")[0]
+
+
+def export_settings(wildcards, *keys):
+    """The part of a task's ``export`` that a job depends on."""
+    return {key: TASKS[task_of_export(wildcards)]["export"][key] for key in keys}
+
+
+def exportable(wildcards):
+    """Networks among which an export chooses: all of the task, or the run that it is of."""
+    task, _, run = wildcards.export.partition("/")
+    of_networks = (
+        [run] if run else [f"{d}/{v}/seed{s}" for d, v, s in runs(task) if trains(task, TASKS[task]["variants"][v])]
+    )
+    return [model_file(task, name) for name in of_networks]
+
+
+def export_data(wildcards):
+    """Every prepared data set that these were trained on; which one it will be is not known before."""
+    datasets = dict.fromkeys(path.split("/")[3] for path in exportable(wildcards))
+    return [f"results/data/{task_of_export(wildcards)}/{dataset}/dataset.json" for dataset in datasets]
+
+
+def export_table(wildcards):
+    """The comparison table that an export chooses by; none for a run on request."""
+    task = wildcards.export
+    return (
+        [f"results/tables/{name}.csv" for name in registry.names(task, "tables") if name.endswith("_compare")]
+        if task in TASKS
+        else []
+    )
+
+
+def bundle_files(task):
+    """What a bundle is made of beside the exported files: code, program, pinned packages, licence."""
+    folder = Path(workflow.basedir)
+    others = [folder / "LICENSE", folder / "requirements" / "cpu.lock", *(folder / "geoml" / "export" / "pi").iterdir()]
+    return code("geoml.export.bundle", "geoml.edge", f"geoml.tasks.{task}.predict") + sorted(
+        map(os.path.relpath, others)
+    )
+
+
+EXPORTS = [export for task in TASKS for export in exported(task)]
+BUNDLES = [f"results/export/pi/geoml-pi-{export}.tar.gz" for export in EXPORTS if export in TASKS]
 TABLES = [f"results/tables/{table}.csv" for task in TASKS for table in registry.names(task, "tables")]
-TABLES += ["results/tables/devices.csv"]
+TABLES += ["results/tables/devices.csv", *(["results/tables/export.csv"] if EXPORTS else [])]
 SEARCH_TABLES = [
     f"results/tables/{task}_{kind}.csv"
     for task in TASKS

@@ -59,10 +59,7 @@ rule devices_table:
     conda:
         "../environment.yml"
     params:
-        bases=lambda wildcards: {
-            task: {name: entry["base"] for name, entry in settings["datasets"].items() if "fold" in entry}
-            for task, settings in TASKS.items()
-        },
+        bases={task: bases(task) for task in TASKS},
     message:
         "Table devices"
     script:
