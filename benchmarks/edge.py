@@ -4,9 +4,10 @@ The ways take turns, each in a process of its own, which says how large it was a
 
 - ``keras``: the network on 63 windows a step, as the original did;
 - ``sliding``: the exported network, window by window, float32 and int8;
-- ``convolutional``: the exported network over tiles, float32 and int8. It is timed on a line six times as long.
+- ``convolutional``: the exported network over tiles, float32 and int8. It is timed on the whole line.
 
-Without --model a network is trained for a few minutes first, so that its decisions are not all alike.
+Last the program of a bundle judges the whole line, if it can by tiles, as with NumPy and the runtime alone.
+The networks are trained for a minute first, so that their decisions are not all alike.
 """
 
 import common  # noqa: I001  (first: it sets the number of threads)
@@ -20,70 +21,90 @@ from typing import Any
 
 import numpy as np
 
-NETWORKS = ("v1_valid",)
-PATCHES, EPOCHS, RATE = 1000, 6, 5e-4  # of the training
+NETWORKS = ("v1_valid", "v1_search")
+PATCHES, EPOCHS, RATE = 640, 4, 1e-3  # of the training
 CALIBRATION = 64  # patches
 TRACES, SAMPLES = 1200, 400
-PART = 200  # traces that all ways judge
+PART = 120  # traces that all ways judge
 BATCH = 63
 GAIN, DECISIONS, MEMORY = 10, 0.99, 120
+PROGRAM = """
+import sys
+sys.modules |= dict.fromkeys(["matplotlib", "tqdm"])
+sys.path.insert(0, sys.argv[1])
+from geoml_pi.edge import main
+assert main(["patchnet", sys.argv[2], "-o", sys.argv[3], "--model", sys.argv[4]]) == 0
+from geoml.provenance import peak_memory_mb
+print(peak_memory_mb())
+"""
 
 
-def patches(name: str, count: int) -> tuple[np.ndarray, np.ndarray, tuple[float, float]]:
-    """What a network sees of synthetic patches, their labels, and the scale."""
-    from geoml.tasks.patchnet.patches import network_input, scale_of
+def prepared(folder: Path) -> Path:
+    """A prepared set of synthetic patches, all but the last for training."""
+    from geoml.store import Block, StoreWriter
+    from geoml.tasks.patchnet import task
     from geoml.tasks.patchnet.synthetic import samples
 
-    made, columns = samples(0, name, np.arange(count))
-    scale = scale_of(made)
-    return network_input(made, scale), columns["label"], scale
+    made, columns = samples(0, "train", np.arange(PATCHES))
+    names = np.arange(PATCHES).astype("U")
+    with StoreWriter(folder) as writer:
+        writer.append(Block(made, {"id": names, "group": names, "label": columns["label"]}))
+        table = writer.columns()
+        table["split"] = (np.arange(len(table["id"])) == len(table["id"]) - 1).astype(np.int8)
+        meta = {"task": "patchnet", "dataset": "bench", "data_source": "synthetic", "citation": "", "prepare": {}}
+        writer.finish(table, meta | {"split": {}, "measured": task.measure(made, np.arange(PATCHES))})
+    return folder
 
 
-def trained(name: str, path: Path) -> Path:
+def trained(name: str, data: Path, path: Path) -> Path:
     """A network of the family after a short training."""
     import keras
 
-    from geoml import models, registry
+    from geoml import models
+    from geoml.store import Store
+    from geoml.tasks.patchnet import task
+    from geoml.tasks.patchnet.patches import network_input
 
-    x, labels, scale = patches("train", PATCHES)
+    store = Store(data)
+    rows = store.rows("train")
+    x = network_input(store.inputs[rows], store.meta["measured"]["scale"])
     keras.utils.set_random_seed(0)
-    network = registry.load("patchnet", "models", name).build(x.shape[1:], 2)
+    network = models.build("patchnet", name, {}, x.shape[1:])
     network.compile(keras.optimizers.Adam(RATE), "categorical_crossentropy", metrics=["accuracy"])
-    history = network.fit(x, np.eye(2)[labels], batch_size=32, epochs=EPOCHS, verbose=0)
+    history = network.fit(x, np.eye(2)[task.truth(store, rows)], batch_size=32, epochs=EPOCHS, verbose=0)
     print(f"  trained to an accuracy of {history.history['accuracy'][-1]:.3f}", flush=True)
-    models.save(path, network, {"task": "patchnet", "model": name, "scale": list(scale)})
+    run = {"task": "patchnet", "dataset": "bench", "variant": name, "seed": 0}
+    meta = models.describe(run, {"model": name, "args": {}}, task, store.meta) | task.calibrate(None, store)
+    models.save(path, network, meta)
     return path
 
 
-def exported(path: Path, folder: Path) -> dict[str, Path]:
+def exported(path: Path, data: Path) -> dict[str, Path]:
     """The files of a trained network by format."""
-    import onnx
-    import tf2onnx
-    from onnxruntime import quantization
+    from geoml.export.network import to_onnx
+    from geoml.export.quantize import quantize
 
-    from geoml import models
-    from geoml.runtimes import KEY
-    from geoml.tasks.patchnet import task
-
-    model = models.load(path)
-    graph, _ = tf2onnx.convert.from_keras(task.exported(model.network), opset=18)
-    files = {"keras": path, "float32": folder / "model.onnx", "int8": folder / "model.int8.onnx"}
-    onnx.helper.set_model_props(graph, {KEY: json.dumps(model.meta)})
-    onnx.save(graph, files["float32"])
-    x, _, _ = patches("train", CALIBRATION)
-
-    class Samples(quantization.CalibrationDataReader):
-        def __init__(self) -> None:
-            self.left = iter(x[:, None])
-
-        def get_next(self) -> dict[str, np.ndarray] | None:
-            one = next(self.left, None)
-            return None if one is None else {graph.graph.input[0].name: one}
-
-    quantization.quantize_static(
-        files["float32"], files["int8"], Samples(), per_channel=True, activation_type=quantization.QuantType.QUInt8
-    )
+    files = {"keras": path, "float32": path.with_name("model.onnx"), "int8": path.with_name("model.int8.onnx")}
+    to_onnx(path, files["float32"])
+    made = quantize(files["float32"], data, files["int8"], CALIBRATION)
+    assert made["status"] == "made", made["status"]
     return files
+
+
+def program(files: dict[str, Path], folder: Path) -> None:
+    """Print how large the program of a bundle is at most on the whole line."""
+    from geoml.export import bundle
+
+    for name, text in bundle._program("patchnet"):
+        path = folder / "bundle" / bundle.PACKAGE / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text, encoding="utf-8")
+    card = {"task": "patchnet", "method": "", "bundle": [files["float32"].name]}
+    (folder / "bundle/card.json").write_text(json.dumps(card))
+    for kind in ("float32", "int8"):
+        _, words = common.python(PROGRAM, folder / "bundle", folder / "line.npy", folder / "out", files[kind])
+        memory = float(words.splitlines()[-1])
+        common.line(f"the program, {kind}: peak memory", memory, "MB", f"<= {MEMORY}", memory <= MEMORY)
 
 
 def judge(file: Path, engine: str, folder: Path) -> dict[str, Any]:
@@ -109,7 +130,7 @@ def judge(file: Path, engine: str, folder: Path) -> dict[str, Any]:
     def run(values: np.ndarray) -> section.Map:
         return section.probabilities(model, values, engine=engine, batch=batch)
 
-    found = run(part[:, : PART // 4] if engine == "sliding" else part)  # not timed: some is done once
+    found = run(part[:, :48] if engine == "sliding" else part)  # not timed: some is done once
     timed = part if engine == "sliding" else line
     start = time.process_time()
     mapped = run(timed)
@@ -119,11 +140,11 @@ def judge(file: Path, engine: str, folder: Path) -> dict[str, Any]:
     return {"rate": mapped.windows / seconds, "memory": peak_memory_mb(), "windows": mapped.windows}
 
 
-def compare(path: Path, folder: Path, rounds: int) -> None:
+def compare(path: Path, data: Path, folder: Path, rounds: int) -> None:
     """Measure and print all ways of a trained network."""
     from geoml.tasks.patchnet import section
 
-    files = exported(path, folder)
+    files = exported(path, data)
     ways = [("keras", "sliding")] + [(kind, engine) for engine in section.ENGINES[::-1] for kind in ("float32", "int8")]
     found: dict[tuple[str, str], list[dict[str, Any]]] = {way: [] for way in ways}
     for _ in range(rounds):
@@ -149,11 +170,13 @@ def compare(path: Path, folder: Path, rounds: int) -> None:
         same = equal["decisions"]
         common.line("  equal decisions", same, "", *((f">= {DECISIONS}", same >= DECISIONS) if kind != "keras" else ()))
         print(f"    largest difference {equal['max_abs']:.1e}", flush=True)
+    if found["float32", "convolutional"][0]:  # by which the program judges; else it would take minutes
+        program(files, folder)
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--model", type=Path, nargs="+", default=[], metavar="FILE", help="trained models")
+    parser.add_argument("--networks", nargs="+", default=NETWORKS)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--child", nargs=3, help=argparse.SUPPRESS)
     options = parser.parse_args()
@@ -165,11 +188,12 @@ def main() -> None:
     from geoml.tasks.patchnet import line
 
     use_device("cpu", 1)
-    for name in options.model or NETWORKS:
+    for name in options.networks:
         with common.workspace() as folder:
             np.save(folder / "line.npy", line.line(TRACES, SAMPLES).amplitudes)
             print(f"{name}:", flush=True)
-            compare(name if isinstance(name, Path) else trained(name, folder / "model.keras"), folder, options.rounds)
+            data = prepared(folder / "data")
+            compare(trained(name, data, folder / "model.keras"), data, folder, options.rounds)
 
 
 if __name__ == "__main__":

@@ -153,7 +153,7 @@ def _done(folder: Path, state: list[int]) -> bool:
 
 def _answer(file: Path, state: list[int], out: Path, name: str, predict: Callable[[Path, Path], str]) -> None:
     """Answers of a file, or the reason why there are none, as a folder that appears at once."""
-    done, part, old = out / name, out / f"{_PART}{name}", out / f"{_PART}{name}.old"
+    done, part, old = out / name, out / f"{_PART}{name}~", out / f"{_PART}{name}~old"  # "~": no suffix of a file
     for left in (part, old):
         shutil.rmtree(left, ignore_errors=True)
     try:

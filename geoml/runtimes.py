@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from geoml.errors import InputError
+from geoml.logs import quiet
 
 SUFFIXES = frozenset({".onnx", ".tflite"})
 MEMBER = "geoml.json"  # of archives: the metadata
@@ -102,8 +103,9 @@ def _tflite(path: Path, threads: int) -> Exported:
     except ImportError:
         raise InputError(path, "runtime", "the package ai-edge-litert", "it is not installed") from None
     try:
-        machine = interpreter.Interpreter(str(path), num_threads=threads)
-        machine.allocate_tensors()
+        with quiet():
+            machine = interpreter.Interpreter(str(path), num_threads=threads)
+            machine.allocate_tensors()
     except (ValueError, RuntimeError) as error:
         raise InputError(path, "content", "a TFLite model, whole", error, "Copy or export it again.") from None
     given = machine.get_input_details()[0]

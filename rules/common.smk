@@ -295,11 +295,20 @@ def bases(task):
     return {name: entry["base"] for name, entry in TASKS[task]["datasets"].items() if "fold" in entry}
 
 
+def networks_trained(task):
+    """Runs of a task that train a network, as data set/variant/seed."""
+    return [f"{d}/{v}/seed{s}" for d, v, s in runs(task) if trains(task, TASKS[task]["variants"][v])]
+
+
+def comparison(task):
+    """The table that compares the networks of a task."""
+    return [f"results/tables/{name}.csv" for name in registry.names(task, "tables") if name.endswith("_compare")]
+
+
 def exported(task):
     """Exports of a task: that of its best network, and those of the runs on request."""
-    if not any(trains(task, TASKS[task]["variants"][name]) for _, name, _ in runs(task)):
-        return []
-    return [task, *(f"{task}/{run}" for run in TASKS[task]["export"]["runs"])]
+    best = [task] if networks_trained(task) and comparison(task) else []
+    return best + [f"{task}/{run}" for run in TASKS[task]["export"]["runs"]]
 
 
 def task_of_export(wildcards):
@@ -315,10 +324,7 @@ def export_settings(wildcards, *keys):
 def exportable(wildcards):
     """Networks among which an export chooses: all of the task, or the run that it is of."""
     task, _, run = wildcards.export.partition("/")
-    of_networks = (
-        [run] if run else [f"{d}/{v}/seed{s}" for d, v, s in runs(task) if trains(task, TASKS[task]["variants"][v])]
-    )
-    return [model_file(task, name) for name in of_networks]
+    return [model_file(task, name) for name in ([run] if run else networks_trained(task))]
 
 
 def export_data(wildcards):
@@ -329,12 +335,7 @@ def export_data(wildcards):
 
 def export_table(wildcards):
     """The comparison table that an export chooses by; none for a run on request."""
-    task = wildcards.export
-    return (
-        [f"results/tables/{name}.csv" for name in registry.names(task, "tables") if name.endswith("_compare")]
-        if task in TASKS
-        else []
-    )
+    return comparison(wildcards.export) if wildcards.export in TASKS else []
 
 
 def bundle_files(task):
@@ -347,7 +348,11 @@ def bundle_files(task):
 
 
 EXPORTS = [export for task in TASKS for export in exported(task)]
-BUNDLES = [f"results/export/pi/geoml-pi-{export}.tar.gz" for export in EXPORTS if export in TASKS]
+BUNDLES = [
+    f"results/export/pi/geoml-pi-{task}.tar.gz"
+    for task in TASKS
+    if task in EXPORTS and registry.has_part(task, "predict")
+]
 TABLES = [f"results/tables/{table}.csv" for task in TASKS for table in registry.names(task, "tables")]
 TABLES += ["results/tables/devices.csv", *(["results/tables/export.csv"] if EXPORTS else [])]
 SEARCH_TABLES = [

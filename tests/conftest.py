@@ -16,7 +16,17 @@ import yaml
 
 ROOT = Path(__file__).parents[1]
 TOY = ROOT / "tests" / "toy"
-TREE = ("Snakefile", "rules", "workflow_scripts", "geoml", "config", "profiles", "environment.yml")
+TREE = (
+    "Snakefile",
+    "rules",
+    "workflow_scripts",
+    "geoml",
+    "config",
+    "profiles",
+    "environment.yml",
+    "requirements",
+    "LICENSE",
+)
 
 
 @dataclass

@@ -113,6 +113,7 @@ def _describe(graph: "onnx.ModelProto", meta: dict[str, Any]) -> None:
     graph.producer_name, graph.producer_version = "geoml", __version__
     graph.doc_string = f"{readable['run']}, trained on {meta['data_source']} data. Method: {meta['method']}"
     graph.graph.name = meta["model"]
+    graph.graph.doc_string = ""  # the converter counts the functions of its process there
     onnx.helper.set_model_props(
         graph, {name: value if isinstance(value, str) else json.dumps(value) for name, value in readable.items()}
     )

@@ -97,6 +97,47 @@ def test_the_comparison_is_drawn_and_the_report_holds_it_all(finished: Path):
         assert name in report
 
 
+EXPORTED = ("polarity", "folds", "slip", "tremor", "patchnet")
+FORMATS = ["keras", "onnx", "onnx_int8", "tflite", "tflite_fp16", "tflite_int8"]
+OF_EXPORTS = {
+    "run", "bytes", "max_abs_diff", "agreement", "score", "value", "value_ci_low", "value_ci_high", "change",
+    "change_ci_low", "change_ci_high", "latency_ms_p50", "latency_ms_p95", "samples_per_s", "peak_rss_mb", "threads",
+    "runtime", "data_source", "n_train", "n_test", "n_seeds",
+}  # fmt: skip
+
+
+def test_the_best_network_of_every_task_is_exported_checked_and_bundled(finished: Path):
+    table = rows(finished / "results/tables/export.csv")
+    assert set(table[0]) > OF_EXPORTS
+    assert {task: [row["format"] for row in table if row["task"] == task] for task in EXPORTED} == dict.fromkeys(
+        EXPORTED, FORMATS
+    )
+    for row in table:
+        folder = finished / "results/export" / row["task"]
+        file = json.loads((folder / "card.json").read_text())["formats"][row["format"]]["file"]
+        if row["status"].startswith("not made: "):
+            assert len(row["status"]) > 15 and row["bytes"] == "" and not (folder / file).exists()
+            continue
+        assert row["status"] in ("checked", "bundled") or row["status"].startswith("loses ")
+        assert float(row["value"]) + 1e-9 >= 0 and float(row["latency_ms_p50"]) > 0 and float(row["peak_rss_mb"]) > 20
+        if file:
+            assert int(row["bytes"]) == (folder / file).stat().st_size
+        if row["format"] == "onnx":
+            assert row["status"] == "bundled" and float(row["max_abs_diff"]) < 1e-3 and row["runtime"][:4] == "onnx"
+    bundles = {path.name for path in (finished / "results/export/pi").iterdir()}
+    assert bundles == {f"geoml-pi-{task}.tar.gz" for task in EXPORTED}
+
+
+def test_the_exported_best_is_what_predictions_use(finished: Path):
+    out = finished / "of_exported"
+    inputs = sorted((finished / "data/folds/generated").rglob("*.png"))[:2]
+    command = [sys.executable, "-c", "import sys; from geoml.cli import main; sys.exit(main())", "predict", "folds"]
+    done = subprocess.run([*command, *map(str, inputs), "-o", str(out)], cwd=finished, text=True, capture_output=True)
+    assert done.returncode == 0, done.stderr
+    assert "using results/export/folds/model.onnx" in done.stdout
+    assert len(rows(out / "folds.csv")) == 2
+
+
 def test_nothing_is_left_to_do(finished: Path):
     assert "Nothing to be done" in snakemake(finished, "-n")
 

@@ -6,6 +6,8 @@ from typing import Any
 
 import numpy as np
 
+MORE = {"input_shape": [16, 16, 3], "prepare": {"size": 16}, "temperature": 1.5}  # of the model file
+
 
 @dataclass
 class Made:
@@ -27,7 +29,7 @@ def make(folder: Path, keras: Any) -> Made:
     network = models.build("folds", "resnet9", {"width": 2}, (16, 16, 3))
     run = {"task": "folds", "dataset": "generated", "variant": "small", "seed": 0}
     variant = {"model": "resnet9", "args": {"width": 2}}
-    meta = models.describe(run, variant, registry.load_task("folds"), Store(data).meta)
+    meta = models.describe(run, variant, registry.load_task("folds"), Store(data).meta) | MORE
     path = folder / "results/models/folds/generated/small/seed0/model.keras"
     models.save(path, network, meta)
     to_onnx(path, folder / "model.onnx")

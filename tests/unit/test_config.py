@@ -221,11 +221,40 @@ def test_folds_become_data_sets_and_variants_follow():
         ("datasets.mine.generate", {}, "source: synthetic"),
         ("datasets.ins.generate", {"loud": 1}, "generate.loud"),
         ("weights.imagenet", {"files": [{"url": "https://a.b/c.h5"}]}, "weights.imagenet"),
+        ("export.max_los", 0.1, "export.max_los: expected a known key.*Did you mean 'max_loss'"),
+        ("export.max_loss", -1, "export.max_loss: expected at least 0, got -1"),
+        ("export.where", {"dataset": "ins"}, "expected array, got 'ins'"),
+        ("export.where", {"dataset": ["inz"]}, "where.dataset: expected data sets of this task.*Did you mean 'ins'"),
+        ("export.bundle", ["onnx", "keras"], "got 'keras'"),
+        ("export.bundle", [], "export.bundle"),
+        ("export.runs", ["model.keras"], "runs: expected runs as dataset/variant/seed0"),
+        ("export.runs", ["ins/ros/seed0"], "runs: expected a run of a known variant.*Did you mean 'ross'"),
+        ("export.runs", ["ins/ross/seed2"], r"runs: expected one of the seeds \[0, 1\]"),
+        ("export.runs", ["ins/tuned/seed0"], "runs: expected runs of the configuration.*Its data sets: mine."),
     ],
 )
 def test_new_keys_are_checked(path: str, value: Any, words: str):
     with pytest.raises(InputError, match=words):
         config.resolve(changed(path, value))
+
+
+def test_exports_have_defaults_and_know_folds_by_their_data_set():
+    settings = config.resolve(SMALL)["tasks"]["polarity"]["export"]
+    assert (settings["by"], settings["where"], settings["runs"]) == ("val_score", {}, [])
+    content = changed("datasets.mine.folds", 3)
+    del content["tasks"]["polarity"]["datasets"]["both"]
+    content["tasks"]["polarity"]["export"] = {"where": {"dataset": ["mine"]}, "runs": ["mine_k2/tuned/seed1"]}
+    assert config.resolve(content)["tasks"]["polarity"]["export"]["runs"] == ["mine_k2/tuned/seed1"]
+
+
+def test_estimators_are_not_exported():
+    task = {
+        "datasets": {"photos": {"source": "synthetic", "rows": 90, "reader": "images"}},
+        "variants": {"forest": {"model": "shallow"}},
+        "export": {"runs": ["photos/forest/seed0"]},
+    }
+    with pytest.raises(InputError, match=r"runs: expected runs of networks.*An estimator has no exported form"):
+        config.resolve({"tasks": {"folds": task}})
 
 
 def test_a_variant_may_start_from_named_weights():

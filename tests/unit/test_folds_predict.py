@@ -282,7 +282,7 @@ def test_a_picture_with_a_name_that_is_not_unicode_stops_nothing(estimator: Path
 
 
 def trained(root: Path, variant: str, suffix: str, score: float, task: str = "folds") -> Path:
-    folder = root / task / "images" / variant / "seed42"
+    folder = root / "models" / task / "images" / variant / "seed42"
     write_json(folder / "training.json", {"best_score": -1, "val_score": score})
     (folder / f"model{suffix}").touch()
     return folder / f"model{suffix}"
@@ -295,6 +295,21 @@ def test_the_model_with_the_best_validation_score_is_taken(tmp_path: Path, score
     trained(tmp_path, "cnn", ".keras", 1.0, task="polarity")
     (found[0].parent / "history.csv").touch()
     assert best_model("folds", tmp_path) == found[best]
+
+
+def test_the_exported_best_network_goes_before_all(tmp_path: Path):
+    trained(tmp_path, "resnet9", ".keras", 1.0)
+    exported = tmp_path / "export/folds/model.onnx"
+    exported.parent.mkdir(parents=True)
+    exported.touch()
+    assert best_model("folds", tmp_path) == exported
+
+
+def test_a_file_that_is_no_model_is_refused(tmp_path: Path):
+    for name in ("plain.keras", "plain.onnx", "plain.tflite"):
+        (tmp_path / name).write_text("not a model")
+        with pytest.raises(InputError, match=f"{name}: content: expected"):
+            predict("folds", [tmp_path], tmp_path / "out", tmp_path / name)
 
 
 def test_no_trained_model_is_an_error(tmp_path: Path):

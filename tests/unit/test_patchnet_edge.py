@@ -199,7 +199,7 @@ def test_a_network_that_does_not_take_patches_is_refused(shape: tuple[int | None
 
 
 def test_a_part_of_a_resized_line_is_what_it_is_in_the_whole() -> None:
-    resized = section.padded_and_resized(noise(61, 83))
+    resized = section.Resized(noise(61, 83), (0.0, 1.0), np.zeros(83, bool))
     whole = resized[:, :]
     assert whole.shape == resized.shape == (254, 305)
     for rows, columns in ((slice(0, 112), slice(16, 128)), (slice(200, 254), slice(300, 305)), (slice(60, 61),) * 2):

@@ -101,7 +101,7 @@ def test_tiles_of_one_size_give_every_window_once(windows: int, margin: int) -> 
 def test_a_patch_is_resized_on_the_line_as_alone() -> None:
     patch = noise(48, 48)
     alone = patches.network_input(patch[None], (0.0, 1.0))[0, ..., 0]
-    pixels = section.padded_and_resized(patch)
+    pixels = section.Resized(patch, (0.0, 1.0), np.zeros(48, bool))
     assert pixels.shape == (224, 224)
     np.testing.assert_allclose(pixels[56:168, 56:168], alone, atol=1e-6)
 

@@ -11,6 +11,7 @@ import pytest
 import yaml
 from conftest import ROOT
 
+EXPORTS = ("export_onnx", "quantize", "export_tflite", "check_export", "bundle")
 CONFIGS = sorted(path.name for path in (ROOT / "config").glob("*.yaml"))
 
 
@@ -43,6 +44,9 @@ def test_every_configuration_gives_its_runs(config: str, tmp_path: Path):
     found = jobs(snakemake(tmp_path, "-n", "--quiet", "rules", "--configfile", ROOT / "config" / config))
     assert found.get("train", 0) + found.get("fit", 0) == found["evaluate"] == runs
     assert found["prepare_dataset"] == prepared
+    best = len(content["tasks"]) if "train" in found else 0
+    assert [found.get(rule, 0) for rule in EXPORTS] == [best] * len(EXPORTS)
+    assert found.get("export_table", 0) == min(best, 1)
 
 
 @pytest.mark.parametrize("profile", ["local", "slurm"])
@@ -71,8 +75,10 @@ def test_a_profile_changes_no_job(profile: str, tmp_path: Path):
         "comparison_table": 2,
         "devices_table": 1,
         "task_figures": 1,
+        **dict.fromkeys(EXPORTS, 1),
+        "export_table": 1,
         "all": 1,
-        "total": 28,
+        "total": 34,
     }
 
 
@@ -109,6 +115,43 @@ def test_trainings_that_start_from_another_one_are_cluster_jobs_of_their_own(tmp
         "short_runs_polarity_0",
         "tables_polarity_0",
     ]
+
+
+def test_an_export_on_request_is_made_of_its_run_alone(tmp_path: Path):
+    target = "results/export/polarity/all/cnn_ross/seed0/card.json"
+    found = jobs(snakemake(tmp_path, target, "-n", "--quiet", "rules", "--configfile", ROOT / "config/test.yaml"))
+    once = ("train", "export_onnx", "quantize", "export_tflite", "check_export")
+    assert found == {"generate_dataset": 4, "prepare_dataset": 5, **dict.fromkeys(once, 1), "total": 14}
+
+
+def test_a_task_without_networks_is_not_exported(tmp_path: Path):
+    config = tmp_path / "fitted.yaml"
+    task = {
+        "datasets": {"photos": {"source": "synthetic", "rows": 90, "reader": "images"}},
+        "variants": {"forest": {"model": "shallow"}, "resnet9": {"model": "resnet9", "datasets": []}},
+    }
+    config.write_text(yaml.safe_dump({"tasks": {"folds": task}}))
+    found = jobs(snakemake(tmp_path, "-n", "--quiet", "rules", "--configfile", config))
+    assert found["fit"] == 1 and not {*EXPORTS, "export_table"} & set(found)
+
+
+def test_exports_share_the_cluster_job_of_the_tables(tmp_path: Path):
+    config = tmp_path / "small.yaml"
+    task = {
+        "datasets": {"ins": {"source": "synthetic", "rows": 50}},
+        "variants": {"cnn_ross": {"model": "cnn_ross"}},
+        "export": {"runs": ["ins/cnn_ross/seed0"]},
+    }
+    config.write_text(yaml.safe_dump({"tasks": {"polarity": task}}))
+    output = snakemake(tmp_path, "-n", "--profile", ROOT / "profiles/slurm", "--configfile", config)
+    of_group = {}
+    for text in re.split(r"^.*(?=Group job )", output, flags=re.MULTILINE)[1:]:
+        group = text.split()[2]
+        of_group |= dict.fromkeys(re.findall(r"^ +Job \d+: (.+)$", text, re.MULTILINE), group)
+    exports = [job for job in of_group if re.match("Export|Quantise|Compare|Bundle", job)]
+    assert len(exports) == 2 * 4 + 1
+    assert {of_group[job] for job in exports} == {of_group["Table polarity_compare"]}
+    assert not re.findall(r"^Job \d+: (?:Export|Quantise|Compare|Bundle)", output, re.MULTILINE)
 
 
 def test_the_default_is_taken_where_no_other_configuration_is_given_and_mixed_into_none(tmp_path: Path):

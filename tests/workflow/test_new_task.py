@@ -35,6 +35,15 @@ def test_the_new_task_runs_to_its_table(toy_project: Project):
         assert row["data_source"] == "synthetic" and row["train_gpu_s"] == ""
 
 
+def test_the_best_network_of_a_new_task_is_exported_but_not_bundled_without_a_prediction(toy_project: Project):
+    with open(toy_project.folder / "results/tables/export.csv", newline="") as file:
+        rows = {row["format"]: row for row in csv.DictReader(file)}
+    assert list(rows) == ["keras", "onnx", "onnx_int8", "tflite", "tflite_fp16", "tflite_int8"]
+    assert {row["status"] for row in rows.values()} == {"checked"}
+    assert {float(row["agreement"]) for row in rows.values()} == {1}
+    assert not (toy_project.folder / "results/export/pi").exists()
+
+
 def test_a_task_without_figures_can_be_reported(toy_project: Project):
     toy_project.snakemake("--report", "report.html")
     assert "toy_compare.csv" in (toy_project.folder / "report.html").read_text()
@@ -46,13 +55,18 @@ def test_a_new_reader_is_one_file_and_one_entry(toy_project: Project, tmp_path: 
     (task / "datasets/more_dots.py").write_bytes((task / "datasets/dots.py").read_bytes())
     project.config["tasks"]["toy"]["datasets"]["more"] = ENTRY | {"reader": "more_dots"}
     assert project.planned() == [
+        "Compare the exported files of toy with the network",
         "Evaluate curved trained on dots (seed 0)",  # every run is tested on every data set
         "Evaluate curved trained on more (seed 0)",
         "Evaluate straight trained on dots (seed 0)",
         "Evaluate straight trained on more (seed 0)",
+        "Export toy to ONNX",
+        "Export toy to TFLite",
         "Make synthetic more data for toy",
         "Prepare more for toy",
+        "Quantise toy to int8",
         "Table devices",
+        "Table export",
         "Table toy_compare",
         "Train curved on more (seed 0)",
         "Train straight on more (seed 0)",
@@ -67,8 +81,13 @@ def test_a_new_model_and_metric_are_one_file_and_one_entry_each(toy_project: Pro
     project.config["tasks"]["toy"]["variants"]["third"] = {"model": "third"}
     project.config["tasks"]["toy"]["columns"].append("relief")
     assert project.planned() == [
+        "Compare the exported files of toy with the network",
         "Evaluate third trained on dots (seed 0)",
+        "Export toy to ONNX",
+        "Export toy to TFLite",
+        "Quantise toy to int8",
         "Table devices",
+        "Table export",
         "Table toy_compare",
         "Train third on dots (seed 0)",
     ]

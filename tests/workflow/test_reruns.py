@@ -7,8 +7,14 @@ import pytest
 from conftest import Project
 
 TABLE, DEVICES = "Table toy_compare", "Table devices"
-STRAIGHT = ["Evaluate straight trained on dots (seed 0)", DEVICES, TABLE, "Train straight on dots (seed 0)"]
-CURVED = ["Evaluate curved trained on dots (seed 0)", DEVICES, TABLE, "Train curved on dots (seed 0)"]
+CHECK = ["Compare the exported files of toy with the network", "Table export"]
+QUANTISE = sorted(["Export toy to TFLite", "Quantise toy to int8", *CHECK])
+EXPORT = sorted(["Export toy to ONNX", *QUANTISE])
+TABLES = sorted([TABLE, *EXPORT])  # the best is chosen from it
+STRAIGHT = sorted(
+    [f"{job} on dots (seed 0)" for job in ("Evaluate straight trained", "Train straight")] + [DEVICES, *TABLES]
+)
+CURVED = sorted(job.replace("straight", "curved") for job in STRAIGHT)
 BOTH = sorted({*STRAIGHT, *CURVED})
 
 
@@ -41,9 +47,34 @@ def test_a_new_seed_adds_runs_only(project: Project):
     assert project.planned() == [job.replace("seed 0", "seed 1") for job in BOTH]
 
 
-def test_a_new_column_redoes_the_table_only(project: Project):
+def test_a_new_column_redoes_the_table_and_what_is_chosen_from_it(project: Project):
     project.config["tasks"]["toy"]["columns"].append("mcc")
-    assert project.planned() == [TABLE]
+    assert project.planned() == TABLES
+
+
+@pytest.mark.parametrize(
+    ("setting", "value", "expected"),
+    [
+        ("max_loss", 0.5, CHECK),
+        ("bundle", ["onnx"], CHECK),
+        ("calibration", 20, QUANTISE),
+        ("by", "accuracy", EXPORT),
+        ("smallest", True, EXPORT),
+        ("where", {"dataset": ["dots"]}, EXPORT),
+    ],
+)
+def test_a_setting_of_the_export_redoes_what_depends_on_it(
+    project: Project, setting: str, value: object, expected: list[str]
+):
+    project.config["tasks"]["toy"]["export"] = {setting: value}
+    assert project.planned() == expected
+
+
+def test_an_export_on_request_needs_nothing_of_the_others(project: Project):
+    wanted = sorted(job.replace("toy", "toy/dots/curved/seed0") for job in EXPORT if job != "Table export")
+    assert project.planned("results/export/toy/dots/curved/seed0/card.json") == wanted
+    project.config["tasks"]["toy"]["export"] = {"runs": ["dots/curved/seed0"]}
+    assert project.planned() == sorted([*wanted, "Table export"])
 
 
 def test_what_changes_no_result_redoes_nothing(project: Project):
@@ -69,8 +100,11 @@ def test_another_preparation_does_not_make_the_source_again(project: Project):
         ("geoml/tasks/toy/models/bent.py", CURVED),
         ("geoml/train.py", BOTH),
         ("geoml/tasks/toy/synthetic.py", sorted(["Make synthetic dots data for toy", "Prepare dots for toy", *BOTH])),
-        ("geoml/tasks/toy/tables/toy_compare.py", [TABLE]),
-        ("geoml/tasks/toy/metrics/surprise.py", [TABLE]),
+        ("geoml/tasks/toy/tables/toy_compare.py", TABLES),
+        ("geoml/tasks/toy/metrics/surprise.py", TABLES),
+        ("geoml/export/choose.py", EXPORT),
+        ("geoml/export/tflite.py", sorted(["Export toy to TFLite", *CHECK])),
+        ("geoml/export/card.py", CHECK),
     ],
 )
 def test_an_edit_redoes_what_depends_on_the_file(project: Project, file: str, expected: list[str]):
@@ -80,7 +114,7 @@ def test_an_edit_redoes_what_depends_on_the_file(project: Project, file: str, ex
 
 def test_published_figures_redo_the_table(project: Project):
     (project.folder / "geoml/tasks/toy/published.csv").write_text("dataset,model,metric,value,source\n")
-    assert project.planned() == [TABLE]
+    assert project.planned() == TABLES
 
 
 def test_data_prepared_again_to_the_same_samples_retrain_nothing(project: Project):

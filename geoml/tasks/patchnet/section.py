@@ -34,6 +34,7 @@ _STEP = 16  # network pixels between the windows of one convolutional pass
 _TILE = 64  # windows along either side of a tile at most: about half a gigabyte while v1 is at it
 _BATCH = 64  # windows at once (sliding)
 _SMALL_TILE, _SMALL_BATCH = 10, 4  # the same of exported networks: at most 120 MB with Python and the runtime
+_TOGETHER = 256  # traces that the map is made of at a time
 _MARGIN = 8  # windows at a cut edge of a tile that a padding network gets wrong: its layers see up to 7 x 16 pixels
 _PER_PIXEL = SIDE / SIZE  # samples of the line
 _ANY = (None, None, 1)  # input of a network that takes any height and width
@@ -103,14 +104,15 @@ def probabilities(
     dead = dead_traces(amplitudes)
     if dead.all():
         raise InputError(where, "traces", "at least one with finite amplitudes that change", f"{len(dead)} dead ones")
-    bounds = tuple(model.meta["scale"]) if scale == "model" else _own_scale(amplitudes[:, ~dead], where)
-    centre, half = map(np.float32, bounds)
-    scaled = np.clip((amplitudes.astype(np.float32) - centre) / half, -1, 1)
-    scaled[:, dead] = 0
+    bounds = (
+        tuple(model.meta["scale"])
+        if scale == "model"
+        else _own_scale(np.compress(~dead, amplitudes, axis=1) if dead.any() else amplitudes, where)
+    )
     engine = engine or engine_for(model)
     start = time.perf_counter()
     network = model if isinstance(model, Exported) else model.network
-    grid = grids(network, padded_and_resized(scaled), engine, stride, batch)
+    grid = grids(network, Resized(amplitudes, bounds, dead), engine, stride, batch)
     seconds = time.perf_counter() - start
     # A window that starts at network pixel 0 of the padded line has its centre at the line's upper left corner.
     rows, columns = (np.arange(n) * stride * _PER_PIXEL - 0.5 for n in grid.shape)
@@ -177,7 +179,7 @@ def _own_scale(live: np.ndarray, where: object) -> tuple[float, float]:
 
 
 class Resized:
-    """A line, mirrored by half a window at its edges and 112/48 as large; made where it is read.
+    """A line, scaled to -1..1, mirrored by half a window at its edges and 112/48 as large; made where it is read.
 
     Output pixel i is read at ``(i + 0.5) * 48 / 112 - 0.5`` of the padded line, bilinearly, as patches are resized.
 
@@ -185,22 +187,22 @@ class Resized:
         shape: Height and width, network pixels.
     """
 
-    def __init__(self, scaled: np.ndarray) -> None:
-        self._scaled = scaled
-        self.shape = tuple(int((n + SIDE) / _PER_PIXEL + 1e-9) for n in scaled.shape)
+    def __init__(self, amplitudes: np.ndarray, scale: tuple[float, float], dead: np.ndarray) -> None:
+        self._amplitudes, self._dead = amplitudes, dead
+        self._centre, self._half = map(np.float32, scale)
+        self.shape = tuple(int((n + SIDE) / _PER_PIXEL + 1e-9) for n in amplitudes.shape)
 
     def __getitem__(self, part: tuple[slice, slice]) -> np.ndarray:
         (rows, down), (columns, along) = (
             _places(range(*of.indices(size)), n)
-            for of, size, n in zip(part, self.shape, self._scaled.shape, strict=True)
+            for of, size, n in zip(part, self.shape, self._amplitudes.shape, strict=True)
         )
         first, last = columns.min(), columns.max() + 2
-        return _between(_between(self._scaled[:, first:last], rows, down).T, columns - first, along).T
-
-
-def padded_and_resized(scaled: np.ndarray) -> Resized:
-    """What windows are cut from, of a line (samples, traces)."""
-    return Resized(scaled)
+        top, bottom = rows.min(), rows.max() + 2
+        scaled = (self._amplitudes[top:bottom, first:last].astype(np.float32) - self._centre) / self._half
+        scaled = np.clip(scaled, -1, 1)
+        scaled[:, self._dead[first:last]] = 0
+        return _between(_between(scaled, rows - top, down).T, columns - first, along).T
 
 
 def _places(pixels: range, length: int) -> tuple[np.ndarray, np.ndarray]:
@@ -320,12 +322,20 @@ def _tiles(windows: int, margin: int, tile: int = _TILE) -> list[tuple[int, int,
 
 def _interpolated(grid: np.ndarray, rows: np.ndarray, columns: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
     """The grid at every pixel (samples, traces), bilinearly; beyond the outermost centres as they are."""
-    for centres, length in ((rows, shape[0]), (columns, shape[1])):
-        at = np.interp(np.arange(length), centres, np.arange(len(centres)))
-        left = np.minimum(at.astype(int), len(centres) - 2)
-        weight = (at - left).astype(np.float32)[:, None]
-        grid = (grid[left] * (1 - weight) + grid[left + 1] * weight).T
-    return np.ascontiguousarray(grid)
+    (up, down), (left, right) = (_weighed(*axis) for axis in zip((rows, columns), shape, strict=True))
+    values = np.empty(shape, np.float32)
+    by_column = _between(grid, up, down).T
+    for start in range(0, shape[1], _TOGETHER):
+        part = slice(start, start + _TOGETHER)
+        values[:, part] = _between(by_column, left[part], right[part]).T
+    return values
+
+
+def _weighed(centres: np.ndarray, length: int) -> tuple[np.ndarray, np.ndarray]:
+    """Between which centre and its next each pixel of an axis lies, and how far."""
+    at = np.interp(np.arange(length), centres, np.arange(len(centres)))
+    left = np.minimum(at.astype(int), len(centres) - 2)
+    return left, (at - left).astype(np.float32)[:, None]
 
 
 def agreement(a: np.ndarray, b: np.ndarray) -> dict[str, float]:
