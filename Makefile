@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/ready
 
-.PHONY: demo long test test-slurm test-slurm-smoke lint format bench lock clean
+.PHONY: demo long test test-slurm test-slurm-smoke test-pi test-pi-smoke lint format bench lock clean
 
 demo: $(READY)
 	$(BIN)/snakemake --profile profiles/local
@@ -25,6 +25,13 @@ test-slurm: $(READY)
 
 test-slurm-smoke: $(READY)
 	$(BIN)/pytest tests/slurm -m smoke
+
+# In an emulated Raspberry Pi (GEOML_PI); skipped, with the reason, where there is none.
+test-pi: $(READY)
+	$(BIN)/pytest tests/pi
+
+test-pi-smoke: $(READY)
+	$(BIN)/pytest tests/pi -m smoke
 
 lint: $(READY)
 	$(BIN)/ruff check .
