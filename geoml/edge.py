@@ -120,8 +120,9 @@ def _watch(given: argparse.Namespace, predict: Callable[[Path, Path], str]) -> N
     while True:
         now = {file: _state(file) for file in sorted(folder.rglob("*")) if _is_input(file, folder, out)}
         for file, state in now.items():
-            if before.get(file) == state and not _done(out / _name(file, folder), state):
-                _answer(file, state, out, _name(file, folder), predict)
+            done = out / file.relative_to(folder)
+            if before.get(file) == state and not _done(done, state):
+                _answer(file, state, out, done, predict)
         before = now
         time.sleep(given.watch)
 
@@ -139,11 +140,6 @@ def _state(file: Path) -> list[int]:
     return [found.st_size, found.st_mtime_ns]
 
 
-def _name(file: Path, folder: Path) -> str:
-    """Of the folder of a file's answers; of files in folders with all of their names."""
-    return "__".join(file.relative_to(folder).parts)
-
-
 def _done(folder: Path, state: list[int]) -> bool:
     try:
         return json.loads((folder / RECORD).read_text(encoding="utf-8"))["state"] == state
@@ -151,12 +147,13 @@ def _done(folder: Path, state: list[int]) -> bool:
         return False
 
 
-def _answer(file: Path, state: list[int], out: Path, name: str, predict: Callable[[Path, Path], str]) -> None:
-    """Answers of a file, or the reason why there are none, as a folder that appears at once."""
-    done, part, old = out / name, out / f"{_PART}{name}~", out / f"{_PART}{name}~old"  # "~": no suffix of a file
+def _answer(file: Path, state: list[int], out: Path, done: Path, predict: Callable[[Path, Path], str]) -> None:
+    """Answers of a file, or the reason why there are none, as the folder ``done``, which appears at once."""
+    part, old = out / f"{_PART}new", out / f"{_PART}old"
     for left in (part, old):
         shutil.rmtree(left, ignore_errors=True)
     try:
+        done.parent.mkdir(parents=True, exist_ok=True)
         part.mkdir()
         try:
             words = predict(file, part).replace(str(part), str(done))
@@ -173,7 +170,7 @@ def _answer(file: Path, state: list[int], out: Path, name: str, predict: Callabl
         if done.exists():
             done.rename(old)
         part.rename(done)
-        _sync(out)
+        _sync(done.parent)
     except (OSError, InputError) as error:
         shutil.rmtree(part, ignore_errors=True)
         print(f"{file}: not written: {error} Trying again in {_WAIT_S:g} s.", file=sys.stderr, flush=True)

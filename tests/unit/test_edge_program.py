@@ -239,7 +239,7 @@ def test_files_that_are_there_and_files_that_come_are_answered_once(
     assert looks(nothing, put(folder / "sub/new.sac", "xx"), put(folder / ".hidden", "x"), nothing, nothing) == [
         "old.sac", "new.sac",
     ]  # fmt: skip
-    assert sorted(path.name for path in out.iterdir()) == ["old.sac", "sub__new.sac"]
+    assert sorted(path.parent for path in out.rglob("input.json")) == [out / "old.sac", out / "sub/new.sac"]
     assert (out / "old.sac/size.txt").read_text() == "3"
     assert f"wrote {out / 'old.sac/size.txt'}" in capsys.readouterr().out, "the folder's name when it is whole"
     assert looks(nothing, nothing) == [], "what was answered is not answered again when it starts again"
