@@ -10,6 +10,7 @@ demo: $(READY)
 	$(BIN)/snakemake --profile profiles/local
 	@echo
 	@echo "Tables:   results/tables/     Figures: results/figures/ and results/evaluation/*/*/*/*/figures/"
+	@echo "For a Raspberry Pi: results/export/pi/"
 	@echo "Report:   $(BIN)/snakemake --report report.html"
 	@echo "The demo's networks are trained briefly; 'make long' trains them properly."
 
