@@ -14,9 +14,9 @@ pytestmark = pytest.mark.smoke
 def test_every_task_goes_through_slurm_in_far_fewer_jobs_than_snakemake_has(work: Work):
     work.config = yaml.safe_load((ROOT / "config/test.yaml").read_text())
     work.snakemake()
-    assert work.finish(600) == 0, work.tail()
+    assert work.finish(900) == 0, work.tail()
     tables = {path.stem.split("_")[0] for path in (work.folder / "results/tables").glob("*.csv")}
-    assert tables == {"polarity", "fold", "slip", "tremor", "patchnet", "devices"}
+    assert tables == {"polarity", "fold", "slip", "tremor", "patchnet", "devices", "export"}
     jobs, wanted = work.jobs(), int(re.search(r"^total +(\d+)$", work.output, re.MULTILINE)[1])
     assert {(job.state, job.partition) for job in jobs} == {("COMPLETED", defaults()["slurm_partition"])}, work.tail()
     assert 5 < len(jobs) <= 0.4 * wanted, f"{len(jobs)} Slurm jobs for {wanted} of Snakemake"
