@@ -92,14 +92,18 @@ def evaluate(model_path: Path, tests: list[Path], folder: Path, *, threads: int 
 
 def predict(model: models.Model, part: Any, store: Store, split: str) -> Predictions:
     """Outputs of a model for one split of a prepared set."""
+    blocks = store.blocks(store.rows(split), 8192)
+    answers = np.concatenate([part.outputs(model, samples(model, part, store, rows)) for rows in blocks])
+    return predictions_of(answers, part, store, split)
+
+
+def predictions_of(answers: np.ndarray, part: Any, store: Store, split: str) -> Predictions:
+    """Outputs (n, ...) for one split of a prepared set, with the truth and the groups of its samples."""
     rows = store.rows(split)
-    pieces = [part.outputs(model, samples(model, part, store, piece)) for piece in store.blocks(rows, 8192)]
     group = np.unique(store.samples["group"][rows], return_inverse=True)[1]
     known = getattr(part, "STRATA", ())
     strata = {name: store.samples[name][rows] if name in store.samples else np.full(len(rows), "") for name in known}
-    return Predictions(
-        group, part.truth(store, rows), np.concatenate(pieces), tuple(part.CLASSES), store.samples["id"][rows], strata
-    )
+    return Predictions(group, part.truth(store, rows), answers, tuple(part.CLASSES), store.samples["id"][rows], strata)
 
 
 def samples(model: models.Model | models.Estimator, part: Any, store: Store, rows: np.ndarray) -> np.ndarray:

@@ -73,16 +73,13 @@ def parity(
     if not len(rows):
         raise InputError(data, "test", "at least one sample", "none")
     measured = metrics.find(meta["task"], score, part.CLASSES)
-    truth, group = part.truth(store, rows), np.unique(store.samples["group"][rows], return_inverse=True)[1]
-    known = getattr(part, "STRATA", ())
-    strata = {name: store.samples[name][rows] if name in store.samples else np.full(len(rows), "") for name in known}
 
     def answers(path: Path) -> tuple[Predictions | None, str]:
         out = work / "answers.npy"
         failed = child.run("geoml.export.check", path, model, data, out, threads, limit_s=LIMIT_S)
         if failed:
             return None, failed
-        return Predictions(group, truth, np.load(out, allow_pickle=False), tuple(part.CLASSES), None, strata), ""
+        return evaluate.predictions_of(np.load(out, allow_pickle=False), part, store, "test"), ""
 
     reference, failed = answers(model)
     if reference is None:

@@ -1,5 +1,6 @@
 """Work that can crash the process that does it, done in another one."""
 
+import os
 import re
 import signal
 import subprocess
@@ -34,7 +35,5 @@ def run(module: str, *arguments: object, limit_s: float) -> str:
 
 def _env() -> dict[str, str]:
     """Of this process, with this geoml to be found from any folder."""
-    import os
-
     root = str(Path(__file__).parents[2])
     return os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, [root, os.environ.get("PYTHONPATH", "")]))}

@@ -22,7 +22,8 @@ def choose(table: Path, models: Iterable[Path], rule: Mapping[str, Any], bases: 
         bases: Data set of each fold of one.
 
     Returns:
-        ``model``: the file; ``rule`` and its ``value``; ``among``: how many networks were compared.
+        ``model``: the file; ``chosen``: the rule, the ``value`` that won, ``among`` how many networks, of how many
+        ``seeds`` (and folds).
 
     Raises:
         InputError: a column is unknown or has no numbers, or no network is in a row that counts.

@@ -1,5 +1,7 @@
 """A small network of the fold task with its prepared set, and its ONNX file: what the tests of exports start from."""
 
+import json
+import warnings
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -50,4 +52,30 @@ def write_pictures(folder: Path, task: str = "folds", splits: tuple[int, ...] = 
         table["split"] = np.array(splits, np.int8)[np.arange(96) // 2 % len(splits)]
         content = {"task": task, "dataset": folder.name, "data_source": "synthetic", "citation": ""}
         writer.finish(table, content | {"prepare": {}, "split": {}})
+    return folder
+
+
+def to_onnx(model: Any, path: Path) -> Path:
+    """A network of any metadata as ONNX, with these; the exporter itself asks for those of a trained one."""
+    from geoml import runtimes
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        import tf2onnx
+
+        graph, _ = tf2onnx.convert.from_keras(model.network, opset=18)
+    entry = graph.metadata_props.add()
+    entry.key, entry.value = runtimes.KEY, json.dumps(model.meta)
+    path.write_bytes(graph.SerializeToString())
+    return path
+
+
+def lean_packages(folder: Path) -> Path:
+    """Fill a folder to import from with NumPy and onnxruntime, and nothing else."""
+    import onnxruntime
+
+    for package in (Path(np.__file__).parent, Path(onnxruntime.__file__).parent):
+        for path in package.parent.glob(f"{package.name}*"):
+            if path.name in (package.name, f"{package.name}.libs"):
+                (folder / path.name).symlink_to(path)
     return folder

@@ -4,18 +4,18 @@ import csv
 import json
 import subprocess
 import sys
-import warnings
 from collections.abc import Callable
 from importlib import import_module
 from pathlib import Path
 from typing import Any
 
+import exported
 import numpy as np
 import pytest
 from PIL import Image
 from scipy.ndimage import find_objects, label
 
-from geoml import plotting, runtimes
+from geoml import plotting
 from geoml.models import Model
 from geoml.tasks.folds import CLASSES
 from geoml.tasks.patchnet import predict as patchnet_predict
@@ -55,19 +55,6 @@ def alone(task: str, model: Path, jobs: list[Job], *allowed: str) -> list[str]:
     done = subprocess.run([sys.executable, "-c", CHILD, json.dumps(given)], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     return json.loads(done.stdout)
-
-
-def export(model: Model, path: Path) -> Path:
-    """The network and its metadata as ONNX."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        import tf2onnx
-
-        graph, _ = tf2onnx.convert.from_keras(model.network, opset=18)
-    entry = graph.metadata_props.add()
-    entry.key, entry.value = runtimes.KEY, json.dumps(model.meta)
-    path.write_bytes(graph.SerializeToString())
-    return path
 
 
 def about(task: str, name: str) -> dict[str, Any]:
@@ -140,7 +127,7 @@ def pictures(tmp_path: Path) -> Path:
 
 
 def test_folds_of_pictures_are_the_same_with_pillow_alone(tmp_path: Path, folds: Model, pictures: Path) -> None:
-    model = export(folds, tmp_path / "model.onnx")
+    model = exported.to_onnx(folds, tmp_path / "model.onnx")
     predict = import_module("geoml.tasks.folds.predict").from_model
     trained = predict(folds, [pictures], tmp_path / "all")
     (tmp_path / "empty").mkdir()
@@ -164,7 +151,7 @@ def test_folds_of_pictures_are_the_same_with_pillow_alone(tmp_path: Path, folds:
 
 
 def test_folds_without_pillow_say_what_is_missing(tmp_path: Path, folds: Model, pictures: Path) -> None:
-    (said,) = alone("folds", export(folds, tmp_path / "model.onnx"), [([pictures], tmp_path / "out", {})])
+    (said,) = alone("folds", exported.to_onnx(folds, tmp_path / "model.onnx"), [([pictures], tmp_path / "out", {})])
     assert "expected Pillow, which reads pictures, got it is not installed" in said
     assert not (tmp_path / "out").exists()
 
@@ -182,7 +169,7 @@ def maps_in(folder: Path) -> Path:
 
 
 def test_efficiency_of_arrays_is_the_same_with_numpy_alone(tmp_path: Path, slip: Model) -> None:
-    maps, model = maps_in(tmp_path / "maps"), export(slip, tmp_path / "model.onnx")
+    maps, model = maps_in(tmp_path / "maps"), exported.to_onnx(slip, tmp_path / "model.onnx")
     predict = import_module("geoml.tasks.slip.predict").from_model
     trained = predict(slip, [maps], tmp_path / "all", sense="sinistral")
     said, table = alone(
@@ -199,7 +186,7 @@ def test_efficiency_of_arrays_is_the_same_with_numpy_alone(tmp_path: Path, slip:
 
 
 def test_maps_that_cannot_be_read_at_the_edge_say_why(tmp_path: Path, slip: Model) -> None:
-    maps, model = maps_in(tmp_path / "maps"), export(slip, tmp_path / "model.onnx")
+    maps, model = maps_in(tmp_path / "maps"), exported.to_onnx(slip, tmp_path / "model.onnx")
     for name in ("a.mat", "a.png", "a.geojson", "damaged.npy"):
         (tmp_path / name).write_bytes(b"nothing")
     np.save(tmp_path / "narrow.npy", np.ones((128, 40)))
@@ -239,7 +226,7 @@ def test_pictures_of_faults_need_pillow_and_two_colours(tmp_path: Path, slip: Mo
         ([tmp_path / "maps/grid.npy"], tmp_path / "array.csv", {}),
         ([tmp_path / "many.png"], tmp_path / "many.csv", {}),
     ]
-    *_, many = alone("slip", export(slip, tmp_path / "model.onnx"), jobs, "PIL")
+    *_, many = alone("slip", exported.to_onnx(slip, tmp_path / "model.onnx"), jobs, "PIL")
     picture, array = rows_of(tmp_path / "two.csv"), rows_of(tmp_path / "array.csv")
     assert [row["efficiency"] for row in picture] == [row["efficiency"] for row in array]
     assert "expected two colours, fault and ground, got" in many and "Threshold it" in many
@@ -257,7 +244,7 @@ def lines_in(folder: Path) -> Path:
 
 
 def test_lines_have_the_same_maps_and_picks_with_numpy_alone(tmp_path: Path, patchnet: Model) -> None:
-    lines, model = lines_in(tmp_path / "lines"), export(patchnet, tmp_path / "model.onnx")
+    lines, model = lines_in(tmp_path / "lines"), exported.to_onnx(patchnet, tmp_path / "model.onnx")
     trained = patchnet_predict.from_model(patchnet, [lines], tmp_path / "all", threshold=0.55)
     (said,) = alone("patchnet", model, [([lines], tmp_path / "few", {"threshold": 0.55})])
     assert_same(rows_of(tmp_path / "few/picks.csv"), rows_of(tmp_path / "all/picks.csv"))
@@ -274,7 +261,7 @@ def test_lines_have_the_same_maps_and_picks_with_numpy_alone(tmp_path: Path, pat
 
 
 def test_lines_that_cannot_be_read_at_the_edge_say_why(tmp_path: Path, patchnet: Model) -> None:
-    lines, model = lines_in(tmp_path / "lines"), export(patchnet, tmp_path / "model.onnx")
+    lines, model = lines_in(tmp_path / "lines"), exported.to_onnx(patchnet, tmp_path / "model.onnx")
     (tmp_path / "short.sgy").write_bytes((lines / "line.sgy").read_bytes()[:-100])
     np.save(tmp_path / "small.npy", np.ones((40, 300)))
     np.save(tmp_path / "cube.npy", np.ones((50, 50, 50)))

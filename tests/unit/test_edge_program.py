@@ -16,8 +16,8 @@ from typing import Any
 
 import numpy as np
 import onnx
-import onnxruntime
 import pytest
+from exported import lean_packages
 from onnx import helper
 
 from geoml import edge, runtimes
@@ -103,11 +103,7 @@ def archive(exported: Path) -> Path:
 @pytest.fixture(scope="module")
 def python(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A Python that has NumPy and onnxruntime, and nothing else."""
-    folder = tmp_path_factory.mktemp("packages")
-    for package in (Path(np.__file__).parent, Path(onnxruntime.__file__).parent):
-        for path in package.parent.glob(f"{package.name}*"):
-            if path.name in (package.name, f"{package.name}.libs"):
-                (folder / path.name).symlink_to(path)
+    folder = lean_packages(tmp_path_factory.mktemp("packages"))
     return script(folder / "python", f'PYTHONPATH="$PYTHONPATH:{folder}" exec {sys.executable} -S "$@"')
 
 

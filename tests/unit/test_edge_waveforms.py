@@ -4,17 +4,15 @@ import csv
 import json
 import subprocess
 import sys
-import warnings
 from pathlib import Path
 from typing import Any
 
+import exported
 import numpy as np
-import onnxruntime
 import pytest
 from obspy import Stream, Trace, UTCDateTime
 from obspy.io.sac import SACTrace
 
-from geoml import runtimes
 from geoml.logs import progress
 from geoml.models import Model
 from geoml.tasks.polarity import predict as polarity
@@ -56,12 +54,7 @@ Job = tuple[list[Path], Path, dict[str, Any]]
 @pytest.fixture(scope="module")
 def packages(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder to import from with NumPy and onnxruntime."""
-    folder = tmp_path_factory.mktemp("packages")
-    for package in (Path(np.__file__).parent, Path(onnxruntime.__file__).parent):
-        for path in package.parent.glob(f"{package.name}*"):
-            if path.name in (package.name, f"{package.name}.libs"):
-                (folder / path.name).symlink_to(path)
-    return folder
+    return exported.lean_packages(tmp_path_factory.mktemp("packages"))
 
 
 def alone(packages: Path, task: str, model: Path, *jobs: Job) -> list[str]:
@@ -75,19 +68,6 @@ def alone(packages: Path, task: str, model: Path, *jobs: Job) -> list[str]:
     training = {"augment", "clustering", "evaluation", "features", "figures", "predictions", "store", "task", "train"}
     assert not {name.rpartition(".")[2] for name in at_start} & training
     return said
-
-
-def export(model: Model, path: Path) -> Path:
-    """The network and its metadata as ONNX."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        import tf2onnx
-
-        graph, _ = tf2onnx.convert.from_keras(model.network, opset=18)
-    entry = graph.metadata_props.add()
-    entry.key, entry.value = runtimes.KEY, json.dumps(model.meta)
-    path.write_bytes(graph.SerializeToString())
-    return path
 
 
 def rows_of(path: Path) -> list[dict[str, str]]:
@@ -127,7 +107,7 @@ def of_polarity(keras_on_cpu: Any, tmp_path_factory: pytest.TempPathFactory) -> 
     x = keras.layers.Dense(3, activation="softmax", name="po")(keras.layers.Flatten()(x))
     meta = META | {"task": "polarity", "prepare": PREPARE["polarity"], "threshold": 0.4}
     model = Model(keras.Model(wave, {"po": x}), meta)
-    return model, export(model, tmp_path_factory.mktemp("polarity") / "model.onnx")
+    return model, exported.to_onnx(model, tmp_path_factory.mktemp("polarity") / "model.onnx")
 
 
 @pytest.fixture(scope="module", params=["probabilities", "embedding"])
@@ -145,7 +125,7 @@ def of_tremor(request: Any, keras_on_cpu: Any, tmp_path_factory: pytest.TempPath
     else:
         x = keras.layers.Dense(2, activation="softmax", name="tremor")(x)
     model = Model(keras.Model(wave, x), meta)
-    return model, export(model, tmp_path_factory.mktemp("tremor") / "model.onnx")
+    return model, exported.to_onnx(model, tmp_path_factory.mktemp("tremor") / "model.onnx")
 
 
 def onset(rate_hz: float, seed: int) -> np.ndarray:
@@ -235,7 +215,9 @@ def test_a_rate_that_the_model_refuses_is_refused_at_the_edge(
 ) -> None:
     model, _ = of_polarity
     strict = Model(model.network, model.meta | {"prepare": PREPARE["polarity"] | {"wrong_rate": "refuse"}})
-    alone(packages, "polarity", export(strict, tmp_path / "strict.onnx"), ([picked], tmp_path / "out.csv", {}))
+    alone(
+        packages, "polarity", exported.to_onnx(strict, tmp_path / "strict.onnx"), ([picked], tmp_path / "out.csv", {})
+    )
     reasons = [row["reason"] for row in rows_of(tmp_path / "out.csv")]
     assert reasons[1] == "wrong rate: 40 Hz" and sum(reason.startswith("wrong rate") for reason in reasons) == 6
 
