@@ -22,6 +22,7 @@ include: "rules/evaluate.smk"
 include: "rules/tables.smk"
 include: "rules/export.smk"
 include: "rules/predict.smk"
+include: "rules/page.smk"
 
 
 rule all:
@@ -32,3 +33,4 @@ rule all:
         FIGURES,
         PREDICTIONS,
         BUNDLES,
+        "results/index.html",
