@@ -9,6 +9,7 @@ READY := $(VENV)/ready
 demo: $(READY)
 	$(BIN)/snakemake --profile profiles/local
 	@echo
+	@echo "Results:  results/index.html   to open in a browser"
 	@echo "Tables:   results/tables/     Figures: results/figures/ and results/evaluation/*/*/*/*/figures/"
 	@echo "For a Raspberry Pi: results/export/pi/"
 	@echo "Report:   $(BIN)/snakemake --report report.html"

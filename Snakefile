@@ -23,6 +23,7 @@ include: "rules/tables.smk"
 include: "rules/export.smk"
 include: "rules/predict.smk"
 include: "rules/page.smk"
+include: "rules/report.smk"
 
 
 rule all:
@@ -34,3 +35,4 @@ rule all:
         PREDICTIONS,
         BUNDLES,
         "results/index.html",
+        REPORTED,

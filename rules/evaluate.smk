@@ -15,19 +15,7 @@ rule evaluate:
     output:
         metrics=f"results/evaluation/{RUN}/metrics.json",
         predictions=f"results/evaluation/{RUN}/predictions.csv.gz",
-        figures=report(
-            directory(f"results/evaluation/{RUN}/figures"),
-            patterns=["{figure}.png"],
-            caption="../config/report/run_figure.rst",
-            category="{task}",
-            subcategory="runs",
-            labels={
-                "data set": "{dataset}",
-                "model": "{variant}",
-                "seed": "{seed}",
-                "figure": "{figure}",
-            },
-        ),
+        figures=directory(f"results/evaluation/{RUN}/figures"),
     log:
         f"logs/evaluate/{RUN}.log",
     benchmark:

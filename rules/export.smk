@@ -1,6 +1,8 @@
 # From a trained network to what other machines run: ONNX, TFLite, checks against the network, a bundle for a Raspberry Pi.
 # An export is named by its task (the best network, chosen inside the job) or by a run.
 
+from geoml import texts
+
 EXPORT = "results/export/{export}"
 
 
@@ -99,11 +101,13 @@ rule check_export:
         code=lambda wildcards: code(
             "geoml.export.card",
             "geoml.export.check",
+            "geoml.export.model_card",
             f"geoml.tasks.{task_of_export(wildcards)}.task",
             *registry.scores(task_of_export(wildcards)).values(),
         ),
     output:
         card=f"{EXPORT}/card.json",
+        words=f"{EXPORT}/MODEL_CARD.md",
         speed=f"{EXPORT}/speed.json",
     log:
         "logs/check_export/{export}.log",
@@ -119,6 +123,10 @@ rule check_export:
     params:
         settings=lambda wildcards: export_settings(wildcards, "max_loss", "bundle"),
         score=lambda wildcards: TASKS[task_of_export(wildcards)]["columns"][0],
+        # not the captions, which change more often and are not on the card
+        words=lambda wildcards: {
+            name: texts.of(task_of_export(wildcards))[name] for name in ("TITLE", "ABOUT", "LIMITS")
+        },
     message:
         "Compare the exported files of {wildcards.export} with the network"
     script:
@@ -128,6 +136,7 @@ rule check_export:
 rule bundle:
     input:
         card="results/export/{task}/card.json",
+        words="results/export/{task}/MODEL_CARD.md",
         records=multiext("results/export/{task}/", "onnx_int8.json", "tflite.json"),
         onnx="results/export/{task}/model.onnx",
         code=lambda wildcards: bundle_files(wildcards.task),
@@ -156,12 +165,8 @@ rule export_table:
         speeds=expand(f"{EXPORT}/speed.json", export=EXPORTS),
         code=code("geoml.export.card"),
     output:
-        table=report(
-            "results/tables/export.csv",
-            caption="../config/report/table.rst",
-            category="tables",
-            labels={"table": "export"},
-        ),
+        table="results/tables/export.csv",
+        page="results/tables/export.html",
     log:
         "logs/export_table.log",
     benchmark:

@@ -1,19 +1,6 @@
 # One page of all results, for those who do not use Snakemake.
 
-
-def page_of(task):
-    """Tables of a task, and what its part of the page says of it."""
-    settings = TASKS[task]
-    sources = {entry.get("base", name): entry["source"] for name, entry in settings["datasets"].items()}
-    searches = [f"{task}_{kind}" for kind in ("search", "search_pairs")] if settings["searches"] else []
-    return {
-        "tables": registry.names(task, "tables") + searches,
-        "about": {
-            "Data sets": ", ".join(f"{name} ({source})" for name, source in sources.items()),
-            "Models": ", ".join(settings["variants"]),
-            "Seeds": ", ".join(map(str, settings["seeds"])),
-        },
-    }
+from geoml import page, texts
 
 
 rule results_page:
@@ -21,8 +8,9 @@ rule results_page:
         tables=TABLES + SEARCH_TABLES,
         figures=FIGURES,
         bundles=BUNDLES,
+        predictions=PREDICTIONS,
         code=code("geoml.page"),
-        template=os.path.relpath(Path(workflow.basedir, "geoml", "page.html")),
+        templates=list(map(os.path.relpath, page.TEMPLATES)),
     output:
         page="results/index.html",
     log:
@@ -34,8 +22,8 @@ rule results_page:
         "../environment.yml"
     params:
         title=CONFIG["title"],
-        tasks={task: page_of(task) for task in TASKS},
-        others=["devices", *(["export"] if EXPORTS else [])],
+        tasks={task: page.content(task, TASKS[task]) for task in TASKS},
+        others={name: texts.table(name) for name in ["devices", *(["export"] if EXPORTS else [])]},
     message:
         "Results page"
     script:

@@ -89,18 +89,10 @@ rule search_table:
         rankings=lambda wildcards: of_searches(wildcards.task, "ranking.csv"),
         code=code("geoml.search_table"),
     output:
-        table=report(
-            "results/tables/{task}_search.csv",
-            caption="../config/report/table.rst",
-            category="tables",
-            labels={"table": "{task}_search"},
-        ),
-        pairs=report(
-            "results/tables/{task}_search_pairs.csv",
-            caption="../config/report/table.rst",
-            category="tables",
-            labels={"table": "{task}_search_pairs"},
-        ),
+        table="results/tables/{task}_search.csv",
+        page="results/tables/{task}_search.html",
+        pairs="results/tables/{task}_search_pairs.csv",
+        pairs_page="results/tables/{task}_search_pairs.html",
     log:
         "logs/search_table/{task}.log",
     benchmark:

@@ -1,4 +1,4 @@
-# Tables over all runs of a task, and the figures drawn from them.
+# Tables over all runs of a task, each with a page of its own beside it, and the figures drawn from them.
 
 
 rule comparison_table:
@@ -13,12 +13,8 @@ rule comparison_table:
         ),
         published=lambda wildcards: published(task_of(wildcards.table)),
     output:
-        table=report(
-            "results/tables/{table}.csv",
-            caption="../config/report/table.rst",
-            category="tables",
-            labels={"table": "{table}"},
-        ),
+        table="results/tables/{table}.csv",
+        page="results/tables/{table}.html",
     log:
         "logs/comparison_table/{table}.log",
     benchmark:
@@ -45,12 +41,8 @@ rule devices_table:
         records=lambda wildcards: [record for task in TASKS for record in training_times(task)],
         code=code("geoml.devices"),
     output:
-        table=report(
-            "results/tables/devices.csv",
-            caption="../config/report/table.rst",
-            category="tables",
-            labels={"table": "devices"},
-        ),
+        table="results/tables/devices.csv",
+        page="results/tables/devices.html",
     log:
         "logs/devices_table.log",
     benchmark:
@@ -75,14 +67,7 @@ rule task_figures:
         ),
         code=lambda wildcards: code(f"geoml.tasks.{wildcards.task}.figures"),
     output:
-        figures=report(
-            directory("results/figures/{task}"),
-            patterns=["{figure}.png"],
-            caption="../config/report/task_figure.rst",
-            category="{task}",
-            subcategory="comparison",
-            labels={"figure": "{figure}"},
-        ),
+        figures=directory("results/figures/{task}"),
     log:
         "logs/task_figures/{task}.log",
     benchmark:

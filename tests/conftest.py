@@ -48,8 +48,9 @@ class Project:
         return done
 
     def planned(self, *arguments: object) -> list[str]:
-        """Messages of the jobs that a dry-run would do, sorted."""
-        return sorted(re.findall(r"^Job \d+: (.+)$", self.snakemake("-n", *arguments).stdout, re.MULTILINE))
+        """Messages of the jobs that a dry-run would do, sorted; without the results page, which follows them all."""
+        jobs = re.findall(r"^Job \d+: (.+)$", self.snakemake("-n", *arguments).stdout, re.MULTILINE)
+        return sorted(job for job in jobs if job != "Results page")
 
     def copy(self, folder: Path) -> "Project":
         """The same somewhere else, with all times of the files."""

@@ -1,9 +1,10 @@
-"""Make one comparison table from all runs of a task."""
+"""Make one comparison table from all runs of a task, and its page."""
 
 from pathlib import Path
 
-from geoml import registry
+from geoml import registry, texts
 from geoml.logs import log_to
+from geoml.table_page import write_table
 from geoml.tables import Run, write
 
 with log_to(snakemake.log[0]):
@@ -13,3 +14,5 @@ with log_to(snakemake.log[0]):
     ]
     make = registry.load(snakemake.params.task, "tables", snakemake.wildcards.table).table
     write(make(runs, snakemake.params.columns, Path("results/timing")), snakemake.output.table)
+    caption = texts.table(snakemake.wildcards.table, snakemake.params.task)
+    write_table(snakemake.output.table, snakemake.output.page, caption)

@@ -18,6 +18,7 @@ from packaging.requirements import Requirement
 
 from geoml import __version__, registry, runtimes
 from geoml.errors import InputError
+from geoml.export import model_card
 from geoml.files import atomic, read_json
 from geoml.logs import log
 
@@ -35,7 +36,7 @@ def bundle(card_path: Path, out: Path) -> None:
     """Write the bundle of an export; the same inputs give the same bytes.
 
     Args:
-        card_path: ``card.json``, with the exported files beside it.
+        card_path: ``card.json``, with the exported files and the model card beside it.
         out: ``geoml-pi-{task}.tar.gz``, with one folder of that name.
 
     Raises:
@@ -51,6 +52,7 @@ def bundle(card_path: Path, out: Path) -> None:
     wanted = registry.constants(task, ".", "predict").get("EDGE_PACKAGES", ())
     packages = _with_dependencies({"numpy", *wanted, *(_RUNTIMES[Path(name).suffix] for name in card["bundle"])})
     files["card.json"] = (json.dumps(card, indent=2) + "\n").encode()
+    files[model_card.NAME] = (folder / model_card.NAME).read_bytes()
     files["selftest.npz"] = _selftest(folder, card)
     files["requirements.txt"] = _pinned(packages).encode()
     files["LICENSE"] = (_ROOT / "LICENSE").read_bytes()

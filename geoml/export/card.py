@@ -14,8 +14,8 @@ if TYPE_CHECKING:
 
 _TIMED = ("latency_ms_p50", "latency_ms_p95", "samples_per_s", "peak_rss_mb", "load_s", "threads", "runtime")
 _ABOUT = (
-    "inputs", "outputs", "prepare", "classes", "licence", "citation", "method", "data_source", "data_fingerprint",
-    "split_hash", "model_sha256", "geoml",
+    "inputs", "outputs", "input_shape", "prepare", "classes", "licence", "citation", "method", "data_source",
+    "data_fingerprint", "split_hash", "model_sha256", "geoml",
 )  # fmt: skip
 
 Card = dict[str, Any]

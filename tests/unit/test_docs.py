@@ -11,7 +11,11 @@ from geoml import registry
 ROOT = Path(__file__).parents[2]
 PAGES = [
     *ROOT.glob("*.md"),
-    *(path for folder in ("benchmarks", "config", "docs", "profiles") for path in (ROOT / folder).glob("*.md")),
+    *(
+        path
+        for folder in ("benchmarks", "config", "containers", "docs", "profiles")
+        for path in (ROOT / folder).glob("*.md")
+    ),
 ]
 LINK = re.compile(r"\[[^\]]+\]\(([^)\s]+)\)")
 
@@ -51,3 +55,26 @@ def test_every_task_has_what_the_manual_says_must_be_there(task: str):
     defined |= {alias.name for node in tree.body if isinstance(node, ast.ImportFrom) for alias in node.names}
     assert len(names) >= 12
     assert names <= defined, names - defined
+
+
+def test_the_tests_and_tables_that_the_reproduction_page_names_are_there():
+    text = (ROOT / "docs/reproduction.md").read_text(encoding="utf-8")
+    named = re.findall(r"`(?:tests/\w+/)?(test_\w+\.py)(?: -k (\w+))?`", text)
+    assert len(named) >= 12
+    for name, word in named:
+        (path,) = (ROOT / "tests").glob(f"*/{name}")
+        assert any(word in found for found in re.findall(r"^def (test_\w+)", path.read_text(), re.MULTILINE)), (
+            name,
+            word,
+        )
+    made = {f"{name}.csv" for task in registry.tasks() for name in [*registry.names(task, "tables"), f"{task}_search"]}
+    assert set(re.findall(r"(\w+_(?:compare|cross|clusters|search)\.csv)", text)) <= made
+
+
+@pytest.mark.parametrize("task", registry.tasks())
+def test_every_task_has_a_part_on_the_reproduction_page(task: str):
+    text = (ROOT / "docs/reproduction.md").read_text(encoding="utf-8")
+    parts = {"polarity": "First-motion polarity", "folds": "Shapes of folds", "slip": "Kinematic efficiency",
+             "tremor": "Triggered tremor", "patchnet": "Bottom-simulating reflections"}  # fmt: skip
+    part = text.split(f"## {parts[task]}\n")[1].split("\n## ")[0]
+    assert "| claim | published | ours | on what data | command |" in part and "synthetic" in part

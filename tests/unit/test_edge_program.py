@@ -91,6 +91,7 @@ def exported(tmp_path_factory: pytest.TempPathFactory) -> Path:
         "method": "a method", "citation": "a citation", "data_source": "synthetic",
     }  # fmt: skip
     (folder / "card.json").write_text(json.dumps(card))
+    (folder / "MODEL_CARD.md").write_text("# A card\n")
     return folder
 
 

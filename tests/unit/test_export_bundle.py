@@ -51,6 +51,7 @@ def export(keras_on_cpu: Any, tmp_path_factory: pytest.TempPathFactory) -> Path:
     records = {name: {"status": "not made: so"} for name in ("tflite", "tflite_fp16", "tflite_int8")}
     found = card(choice, records, rows, "accuracy", max_loss=0.01, bundle=["onnx", "onnx_int8", "tflite"])
     write_json(folder / "card.json", found)
+    (folder / "MODEL_CARD.md").write_text("# A card\n")
     return folder / "card.json"
 
 
@@ -94,7 +95,7 @@ def test_every_file_has_its_checksum_and_only_programs_can_be_run(unpacked: Path
     assert programs == {name for name, path in files.items() if path.read_bytes().startswith(b"#!")}
     assert {"install.sh", "geoml-pi"} <= programs
     assert {"README.md", "LICENSE", "LICENCES.md", "card.json", "requirements.txt", "model.onnx"} <= set(files)
-    assert {"model.int8.onnx", "selftest.npz"} <= set(files) and "model.tflite" not in files
+    assert {"MODEL_CARD.md", "model.int8.onnx", "selftest.npz"} <= set(files) and "model.tflite" not in files
 
 
 def test_requirements_are_pinned_with_checksums_and_each_has_its_licence(unpacked: Path):
@@ -113,6 +114,11 @@ def test_templates_are_filled_in(unpacked: Path):
             assert not re.search(r"\$\{?(task|run|model|models|score|data|method|citation|packages|version)\b",
                                  path.read_text()), path  # fmt: skip
     assert "accuracy 0.500 (95 % interval 0.400 to 0.600, 24 test samples)" in (unpacked / "README.md").read_text()
+
+
+def test_the_model_card_comes_along_and_the_readme_names_it(export: Path, unpacked: Path):
+    assert (unpacked / "MODEL_CARD.md").read_bytes() == export.with_name("MODEL_CARD.md").read_bytes()
+    assert "(MODEL_CARD.md)" in (unpacked / "README.md").read_text()
 
 
 def test_the_program_does_not_know_geoml(unpacked: Path):

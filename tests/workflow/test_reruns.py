@@ -105,11 +105,29 @@ def test_another_preparation_does_not_make_the_source_again(project: Project):
         ("geoml/export/choose.py", EXPORT),
         ("geoml/export/tflite.py", sorted(["Export toy to TFLite", *CHECK])),
         ("geoml/export/card.py", CHECK),
+        ("geoml/page_parts.html", sorted([DEVICES, *TABLES])),
+        ("geoml/page.py", []),
     ],
 )
 def test_an_edit_redoes_what_depends_on_the_file(project: Project, file: str, expected: list[str]):
     edit(project.folder / file)
     assert project.planned() == expected
+
+
+def test_the_results_page_follows_its_title_its_template_and_the_tables(project: Project):
+    def remade() -> bool:
+        return ": Results page\n" in project.snakemake("-n").stdout
+
+    assert not remade()
+    project.config["title"] = "another"
+    assert remade()
+    project.snakemake("--quiet", "--", "results/index.html")
+    assert not remade() and "<h1>another</h1>" in (project.folder / "results/index.html").read_text()
+    edit(project.folder / "geoml/page.html")
+    assert remade()
+    project.snakemake("--quiet", "--", "results/index.html")
+    project.config["tasks"]["toy"]["columns"].append("mcc")
+    assert remade()
 
 
 def test_published_figures_redo_the_table(project: Project):
