@@ -13,13 +13,20 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-# Okabe & Ito, colour universal design: all eight can be told apart with any colour vision. Grey is for axes.
-COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#F0E442", "#000000")
+# Okabe & Ito, colour universal design: all eight can be told apart with any colour vision. Grey is for axes; yellow is
+# the last, because it is faint on white.
+COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000", "#F0E442")
 MARKERS = ("o", "s", "^", "D", "v", "P", "X", "h")
 GREY = "#767676"
 MAP = "cividis"  # of heat maps; even in lightness for all eyes
+WRONG = "#C00000"  # what a model got wrong; always with another sign beside the colour
+SMALL = 8  # points; no text of a figure is smaller
+PAGE_IN, PRINT_DPI = 7.0, 300  # width between the margins of a page, and what print wants on it
+SPLITS = {"train": "training", "val": "validation", "test": "test"}  # in words
 NO_FIGURES = "no figures: Matplotlib is not installed"  # for summaries
 
+_ACCURACY = ("accuracy", "accuracy")
+_DOTS = 30  # epochs, up to which each is a dot
 _STYLE: Any = {
     "font.family": "DejaVu Sans",
     "font.size": 9,
@@ -28,6 +35,7 @@ _STYLE: Any = {
     "axes.spines.top": False,
     "axes.spines.right": False,
     "axes.grid": True,
+    "legend.fontsize": SMALL,
     "axes.axisbelow": True,
     "grid.color": "#E2E2E2",
     "grid.linewidth": 0.6,
@@ -35,7 +43,6 @@ _STYLE: Any = {
     "lines.markersize": 4.5,
     "legend.frameon": False,
     "figure.constrained_layout.use": True,
-    "savefig.dpi": 150,
     "svg.fonttype": "path",
     "svg.hashsalt": "geoml",  # the same figure gives the same file
 }
@@ -46,9 +53,17 @@ def available() -> bool:
     return find_spec("matplotlib") is not None
 
 
+def png_and_svg(folder: Path, stem: str) -> list[Path]:
+    """Paths of a figure of the workflow: for the screen, and for print."""
+    return [Path(folder) / f"{stem}.png", Path(folder) / f"{stem}.svg"]
+
+
 @contextmanager
 def figure(paths: Sequence[Path], width: float, height: float) -> Iterator["Figure"]:
-    """A figure of this size in inches, drawn in the house style and saved to every path (PNG or SVG) at the end."""
+    """A figure of this size in inches, drawn in the house style and saved to every path (PNG or SVG) at the end.
+
+    A PNG has 300 dots an inch when it is printed as wide as drawn, or as a page where it is wider than that.
+    """
     from matplotlib import rc_context
     from matplotlib.figure import Figure
 
@@ -57,7 +72,12 @@ def figure(paths: Sequence[Path], width: float, height: float) -> Iterator["Figu
         yield drawing
         for path in paths:
             with atomic(path) as temporary:
-                drawing.savefig(temporary, metadata={"Date": None} if path.suffix == ".svg" else None)
+                drawing.savefig(
+                    temporary,
+                    dpi=round(PRINT_DPI * min(1.0, PAGE_IN / width)),
+                    metadata={"Date": None} if path.suffix == ".svg" else None,
+                )
+            drawing.set_layout_engine("none")  # what is laid out stays so, in half the time
 
 
 def colour(name: str, known: Sequence[str] = ()) -> str:
@@ -66,19 +86,25 @@ def colour(name: str, known: Sequence[str] = ()) -> str:
 
 
 def marker(name: str, known: Sequence[str] = ()) -> str:
-    """Marker of a model, so that colour is not all that tells models apart."""
-    return MARKERS[_place(name, known) % len(MARKERS)]
+    """Marker of a model: colour is not all that tells models apart, and 64 have a pair of their own."""
+    turn, place = divmod(_place(name, known), len(COLOURS))
+    return MARKERS[(place + turn) % len(MARKERS)]
 
 
 def _place(name: str, known: Sequence[str]) -> int:
     if name in known:
         return list(known).index(name)
-    rest = max(len(COLOURS) - 1 - len(known), 1)  # black only where eight are compared
-    return len(known) + crc32(name.encode()) % rest
+    pairs = len(COLOURS) * len(MARKERS)
+    return len(known) + crc32(name.encode()) % max(pairs - len(known), 1)
+
+
+def legend_below(axes: "Axes", columns: int = 1) -> None:
+    """A legend under the label of the x axis, where it covers no data."""
+    axes.legend(loc="upper center", bbox_to_anchor=(0.5, 0), borderaxespad=4.5, ncols=columns)
 
 
 def title(text: str, n: int | None, source: str | None, of: str = "samples") -> str:
-    """``text``, sample size, and the word synthetic where the data are."""
+    """``text``, and in the next line sample size, and the word synthetic where the data are."""
     size = "" if n is None else f"n = {n:,} {of}"
     return text + "\n" + ", ".join(part for part in (size, f"{source} data" if source else "") if part)
 
@@ -103,7 +129,8 @@ def heat_map(
     axes.tick_params(length=0)
     middle = sum(limits) / 2
     for (i, j), value in np.ndenumerate(values):
-        axes.text(j, i, texts[i][j], ha="center", va="center", color="white" if value < middle else "black", fontsize=8)
+        axes.text(j, i, texts[i][j], ha="center", va="center", color="white" if value < middle else "black",
+                  fontsize=SMALL)  # fmt: skip
     return image
 
 
@@ -121,48 +148,54 @@ def draw_confusion(axes: "Axes", counts: Any, classes: Sequence[str]) -> None:
 def draw_calibration(axes: "Axes", calibration: dict[str, Any], hue: str) -> None:
     """Accuracy against confidence before and after temperature scaling: what ``calibration.calibration`` gives."""
     axes.plot([0, 1], [0, 1], color=GREY, linewidth=0.8)
-    states = (("before", GREY, "s", "as trained"), ("after", hue, "o", f"T = {calibration['temperature']:.2f}"))
-    for state, shade, mark, words in states:
+    scaled = f"scaled (temperature {calibration['temperature']:.2f})"
+    for state, shade, mark, words in (("before", GREY, "s", "as trained"), ("after", hue, "o", scaled)):
         bins = calibration[f"bins_{state}"]
-        label = f"{words}: ECE {calibration[f'ece_{state}']:.3f}" if bins else words
+        label = f"{words}, calibration error {calibration[f'ece_{state}']:.3f}" if bins else words
         places = [b["confidence"] for b in bins], [b["accuracy"] for b in bins]
         axes.plot(*places, mark, linestyle="-", color=shade, label=label)
-    axes.set(xlabel="largest probability", ylabel="accuracy", xlim=(0.3, 1.01), ylim=(0, 1.03), title="calibration")
-    axes.legend(loc="upper left", fontsize=8)
+    axes.set(xlabel="largest probability", ylabel="accuracy", xlim=(0.3, 1.01), ylim=(-0.02, 1.03))
+    axes.set_title("calibration (line: perfect)")
+    legend_below(axes)
 
 
-def draw_history(path: Path, history: dict[str, list[float]], heading: str, score: str = "accuracy") -> None:
+def draw_history(
+    paths: Sequence[Path], history: dict[str, list[float]], heading: str, hue: str, score: tuple[str, str] = _ACCURACY
+) -> None:
     """Loss and a score of training and validation, and the learning rate, by epoch.
 
     Args:
-        path: PNG or SVG to write.
+        paths: PNG and SVG to write.
         history: A value an epoch of each quantity: ``loss``, ``accuracy``, the same with ``val_``, ``learning_rate``;
             two outputs have names such as ``po_accuracy``. Other quantities are not drawn.
         heading: Title.
-        score: Name, or its end, of the score.
+        hue: Colour of the model.
+        score: Name, or its end, of the score, and what it is called.
     """
     panels = {
         kind: list(dict.fromkeys(name.removeprefix("val_") for name in history if name.endswith(kind)))
-        for kind in ("loss", score, "learning_rate")
+        for kind in ("loss", score[0], "learning_rate")
     }
-    with figure([path], 11, 3.2) as drawing:
+    hues = [hue, *(other for other in COLOURS if other != hue)]
+    epochs = range(1, 1 + len(next(iter(history.values()), [])))
+    dot = "." if len(epochs) <= _DOTS else ""
+    with figure(paths, 11, 3.6) as drawing:
         for axes, (kind, names) in zip(drawing.subplots(1, 3), panels.items(), strict=True):
-            for i, name in enumerate(names):
-                epochs = range(1, 1 + len(next(iter(history.values()))))
-                for key, style, of in ((name, "--", "training"), (f"val_{name}", "-", "validation")):
+            rate = kind == "learning_rate"
+            for name, shade in zip(names, hues, strict=False):
+                of = name.removesuffix(kind).strip("_") or ("all outputs" if len(names) > 1 else "")
+                for key, style, words in (
+                    (name, "-" if rate else "--", "training"),
+                    (f"val_{name}", "-", "validation"),
+                ):
                     if key in history:
-                        axes.plot(
-                            epochs, history[key], style, color=COLOURS[i], label=f"{name}, {of}", marker=_dot(epochs)
-                        )
-            axes.set(xlabel="epoch", ylabel=kind.replace("_", " "))
+                        label = f"{of}, {words}" if of else words
+                        axes.plot(epochs, history[key], style, color=GREY if rate else shade, marker=dot, label=label)
+            axes.set(xlabel="epoch", ylabel=score[1] if kind == score[0] else kind.replace("_", " "))
             axes.xaxis.get_major_locator().set_params(integer=True)
             lines = [value for line in axes.lines for value in line.get_ydata()]
             if kind == "loss" and lines and min(lines) > 0 and max(lines) > 50 * min(lines):
                 axes.set_yscale("log")
-            if names and kind != "learning_rate":
-                axes.legend(fontsize=8)
+            if names and not rate:
+                legend_below(axes, 2)
         drawing.suptitle(heading, x=0.01, ha="left", fontsize=10)
-
-
-def _dot(epochs: Sequence[int]) -> str:
-    return "." if len(epochs) <= 30 else ""

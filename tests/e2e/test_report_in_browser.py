@@ -8,6 +8,8 @@ import pytest
 from browser import Browser, needs_browser
 from conftest import Project
 
+from geoml.plotting import figure
+
 # A list of what the report holds, by the page's own data, and a click as a reader does it.
 CATEGORIES = "Object.entries(categories).map(([name, kinds]) => [name, Object.keys(kinds)])"
 LINK = "[...document.querySelectorAll('a')].find(link => link.innerText.trim() == {!r})"
@@ -21,7 +23,14 @@ def report(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
     if named := os.environ.get("GEOML_REPORT"):
         return Path(named)
     path = tmp_path_factory.mktemp("report") / "report.html"
-    request.getfixturevalue("toy_project").snakemake("--report", path)
+    project = request.getfixturevalue("toy_project").copy(path.with_name("project"))
+    # The toy task draws nothing.
+    for drawn in ("figures/toy/compare.png", "evaluation/toy/dots/curved/seed0/figures/confusion.png"):
+        file = project.folder / "results" / drawn
+        file.parent.mkdir(parents=True, exist_ok=True)
+        with figure([file], 3, 2) as drawing:
+            drawing.subplots().plot([0, 1])
+    project.snakemake("--report", path)
     return path
 
 

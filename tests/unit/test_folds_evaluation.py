@@ -274,7 +274,9 @@ def test_grad_cam_works_on_a_frozen_network(keras_on_cpu: Any):
 
 def run_of(details: dict[str, Any], variant: str = "resnet9") -> dict[str, Any]:
     run = RUN | {"variant": variant}
-    return {"run": run, "data_source": "synthetic", "n_train": 120, "n_test": 60, "details": details}
+    training = {"started_from": None}
+    return {"run": run, "data_source": "synthetic", "n_train": 120, "n_test": 60, "details": details,
+            "training": training}  # fmt: skip
 
 
 HISTORY = {"loss": [1.0, 0.5], "val_loss": [1.1, 0.7], "accuracy": [0.5, 0.7], "val_accuracy": [0.4, 0.6],
@@ -296,26 +298,26 @@ def drawn(folder: Path) -> set[str]:
     return {path.name for path in folder.iterdir()}
 
 
-def pngs(*names: str) -> set[str]:
-    return {f"{name}.png" for name in names}
+def files(*names: str) -> set[str]:
+    return {f"{name}.{kind}" for name in names for kind in ("png", "svg")}
 
 
 def test_the_figures_of_a_network(result: Any, tmp_path: Path):
     draw_run(tmp_path, run_of(result[0]), HISTORY, result[1])
-    assert drawn(tmp_path) == pngs("confusion", "reliability", "training", "gallery", "gradcam")
+    assert drawn(tmp_path) == files("confusion", "reliability", "training", "gallery", "gradcam")
 
 
 def test_the_figures_of_an_estimator(both: tuple[Store, Predictions, Predictions], tmp_path: Path):
     details, examples = evaluate(Fixed(), *both)
     draw_run(tmp_path, run_of(details, "random_forest"), {}, examples)
-    assert drawn(tmp_path) == pngs("confusion", "reliability", "gallery", "features")
+    assert drawn(tmp_path) == files("confusion", "reliability", "gallery", "features")
 
 
 def test_the_figures_of_an_estimator_without_images(table: Path, tmp_path: Path):
     store = Store(table)
     details, examples = evaluate(Fixed(), store, answers(store, "test"), answers(store, "val"))
     draw_run(tmp_path, run_of(details, "random_forest"), {}, examples)
-    assert drawn(tmp_path) == pngs("confusion", "reliability")
+    assert drawn(tmp_path) == files("confusion", "reliability")
 
 
 @pytest.mark.parametrize("heat", [True, False])
@@ -394,7 +396,7 @@ def test_a_fitted_classifier_is_evaluated_into_its_folder(images: Path, tmp_path
     store = Store(images)
     for name in ("domain", "in_train"):
         assert np.array_equal(strata[name], store.samples[name][store.rows("test")])
-    assert drawn(tmp_path / "out/figures") == pngs("confusion", "reliability", "gallery", "features")
+    assert drawn(tmp_path / "out/figures") == files("confusion", "reliability", "gallery", "features")
 
 
 def test_a_network_is_evaluated_with_the_history_beside_it(images: Path, network: Any, tmp_path: Path):

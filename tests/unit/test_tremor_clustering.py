@@ -171,8 +171,9 @@ def drawn(n: int) -> tuple[np.ndarray, dict[str, np.ndarray]]:
 @pytest.mark.parametrize("n", [2, 40])
 def test_figures_of_embeddings_are_drawn(n: int, tmp_path: Path):
     embedding, truths = drawn(n)
-    draw_embedding(tmp_path / "pca.png", {1: embedding, 5: embedding**2, 10: np.ones((n, 4))}, truths, "all")
-    draw_tsne(tmp_path / "tsne.png", {1: embedding, 5: np.ones((n, 4))}, truths, "all")
+    by_epoch = {1: embedding, 5: embedding**2, 10: np.ones((n, 4))}
+    draw_embedding([tmp_path / "pca.png"], by_epoch, truths, "all", "synthetic")
+    draw_tsne([tmp_path / "tsne.png"], {1: embedding, 5: np.ones((n, 4))}, truths, "all", "synthetic")
     assert all(_has_colours(path) for path in tmp_path.iterdir()) and len(list(tmp_path.iterdir())) == 2
 
 
@@ -186,7 +187,7 @@ def test_the_page_of_neighbours_reads_only_the_traces_it_draws(n: int, tmp_path:
             read.append(row)
             return np.random.default_rng(row).normal(size=SAMPLES)
 
-    draw_neighbours(tmp_path / "near.png", embedding, Waves(), truths, "all")
+    draw_neighbours([tmp_path / "near.png"], embedding, Waves(), truths, "all")
     assert _has_colours(tmp_path / "near.png")
     assert len(read) == (4 if n == 2 else 6 * 4)
     nearest = np.argsort(-(embedding @ embedding[read[0]]) / np.linalg.norm(embedding, axis=1))

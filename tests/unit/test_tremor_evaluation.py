@@ -27,8 +27,8 @@ from geoml.tasks.tremor.metrics import f1, pr_auc, precision, recall
 N = 64  # half of the traces are for training, an eighth for validation, a quarter for testing, the rest unused
 RUN = {"task": "tremor", "dataset": "bursts", "variant": "tried", "seed": 0}
 CLASSES = task.CLASSES
-FIGURES = {"curves.png", "confusion.png", "traces.png"}
-OF_EMBEDDINGS = {"embedding_pca.png", "embedding_tsne.png", "neighbours.png"}
+FIGURES = {"curves", "confusion", "traces"}
+OF_EMBEDDINGS = {"embedding_pca", "embedding_tsne", "neighbours"}
 KINDS = ("noise", "tremor", "earthquake", "tremor", "", "tremor")
 
 
@@ -235,8 +235,12 @@ def test_the_usual_columns_are_scores_of_the_task():
         assert np.isfinite(metrics.find("tremor", name, CLASSES)(p))
 
 
-def pngs(folder: Path) -> set[str]:
-    return {path.name for path in folder.iterdir() if path.stat().st_size > 5000}
+def drawn(folder: Path) -> set[str]:
+    """Stems of the figures of a run; each is there as PNG and SVG."""
+    names = {path.name for path in folder.iterdir() if path.stat().st_size > 5000}
+    stems = {Path(name).stem for name in names}
+    assert names == {f"{stem}.{kind}" for stem in stems for kind in ("png", "svg")}
+    return stems
 
 
 def write_run(folder: Path, keras: Any, store: Store, output: str) -> Path:
@@ -272,7 +276,7 @@ def test_a_network_is_evaluated_with_predictions_of_all_sets_and_all_figures(
         write_run(tmp_path / "model", keras_on_cpu, store, output), [store.folder], tmp_path / "evaluation"
     )
     more = OF_EMBEDDINGS if output == "embedding" else set()
-    assert pngs(tmp_path / "evaluation/figures") == FIGURES | {"training.png"} | more
+    assert drawn(tmp_path / "evaluation/figures") == FIGURES | {"training"} | more
     kept = load(tmp_path / "evaluation/predictions.csv.gz", CLASSES)
     assert [split for _, split in kept] == ["test", "val", "train"]
     for (_, split), p in kept.items():
@@ -304,7 +308,7 @@ def test_a_baseline_is_evaluated_without_occlusion_training_and_clusters(store: 
     variant = {"model": "baseline", "args": {"classifier": "constant"}, "fit": fit_settings(), "augment": {}}
     fit(RUN, variant, store.folder, tmp_path / "model/model.skops", tmp_path / "model/training.json")
     content = evaluate_run(tmp_path / "model/model.skops", [store.folder], tmp_path / "evaluation")
-    assert pngs(tmp_path / "evaluation/figures") == FIGURES and "clusters" not in content["details"]
+    assert drawn(tmp_path / "evaluation/figures") == FIGURES and "clusters" not in content["details"]
     assert content["scores"]["roc_auc"] == 0.5 and content["details"]["at_threshold"]["recall"] == 1
 
 
@@ -335,7 +339,8 @@ def titles(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
     savefig = Figure.savefig
 
     def watched(self: Any, *args: Any, **kwargs: Any) -> None:
-        seen.extend(axes.get_title(loc="left") for axes in self.axes if axes.get_visible())
+        if Path(args[0]).suffix == ".png":
+            seen.extend(axes.get_title(loc="left") for axes in self.axes if axes.get_visible())
         savefig(self, *args, **kwargs)
 
     monkeypatch.setattr(Figure, "savefig", watched)
@@ -350,8 +355,8 @@ def test_figures_of_few_traces_of_which_little_is_known(tmp_path: Path, titles: 
     examples["distance_km"][1], examples["after_origin_s"][1] = 3000, 750
     examples["saliency"] = np.float32([[1, -1] * 25, [-2] * 50, [0] * 50])
     draw_run(tmp_path, content, {}, examples)
-    assert pngs(tmp_path) == FIGURES
-    traces = [title for title in titles if "p(tremor)" in title]
+    assert drawn(tmp_path) == FIGURES
+    traces = [title for title in titles if "probability of tremor" in title]
     assert len(traces) == 3 and all("kind not given" in title for title in traces)
     assert all(len(line) <= 80 for title in traces for line in title.split("\n")) and "long/end.sac" in traces[0]
     assert sum("wrong" in title for title in traces) == sum((examples["probability"] > 0.5) != (examples["label"] == 1))
@@ -361,7 +366,7 @@ def test_an_answer_of_one_half_is_shown_as_it_is_counted(tmp_path: Path, titles:
     """Equal probabilities decide for the first class, no tremor; here both traces are tremor."""
     content, examples = shown(2, probability=np.full(2, 0.5, np.float32), label=np.ones(2, np.int8))
     draw_run(tmp_path, content, {}, examples)
-    assert [title.endswith("wrong") for title in titles if "p(tremor)" in title] == [True, True]
+    assert [title.endswith("wrong") for title in titles if "probability of tremor" in title] == [True, True]
     assert predictions([0, 1], [0.5, 0.5]).decided.tolist() == [0, 0]
 
 

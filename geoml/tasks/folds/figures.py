@@ -9,11 +9,15 @@ from geoml.plotting import (
     COLOURS,
     GREY,
     MARKERS,
-    colour,
+    SMALL,
+    SPLITS,
+    WRONG,
     draw_calibration,
     draw_confusion,
     draw_history,
     figure,
+    legend_below,
+    png_and_svg,
     title,
 )
 from geoml.tasks.folds import CLASSES, pictures
@@ -24,8 +28,7 @@ if TYPE_CHECKING:
     from pandas import DataFrame
 
 _ACROSS = 8  # images in a row of the gallery
-_WRONG = "#C00000"
-_LEARNING = ("shallow", "deep", "transfer")
+_LEARNING = ("shallow", "deep", "transfer")  # what a colour stands for: there are more models than colours
 
 
 def draw_run(
@@ -34,36 +37,40 @@ def draw_run(
     """Draw confusion, training, calibration, accuracy by kind of image, gallery, and Grad-CAM or the feature images.
 
     Args:
-        folder: Where the PNG files go.
+        folder: Where the PNG and SVG files go.
         metrics: Content of ``metrics.json``, with the result of ``evaluation.evaluate`` under ``details``.
         history: A value an epoch of each training quantity; empty for estimators.
         examples: See :func:`geoml.tasks.folds.evaluation.evaluate`.
     """
     folder = Path(folder)
     details, source, n = metrics["details"], metrics["data_source"], metrics["n_test"]
-    name, hue = f"{metrics['run']['variant']} on {metrics['run']['dataset']}", colour(metrics["run"]["variant"])
-    with figure([folder / "confusion.png"], 9.6, 4) as drawing:
+    name = f"{metrics['run']['variant']} on {metrics['run']['dataset']}"
+    learning = "shallow" if not history else "transfer" if metrics["training"].get("started_from") else "deep"
+    hue = COLOURS[_LEARNING.index(learning)]
+    with figure(png_and_svg(folder, "confusion"), 9.6, 4) as drawing:
         for axes, (split, counts) in zip(drawing.subplots(1, 2), details["confusion"].items(), strict=True):
             draw_confusion(axes, counts, CLASSES)
-            axes.set(xlabel="model", ylabel="label", title=f"{split}, n = {np.sum(counts):,}")
+            axes.set(xlabel="model", ylabel="label", title=f"{SPLITS[split]}, n = {np.sum(counts):,} images")
         drawing.suptitle(title(name, None, source), x=0.01, ha="left", fontsize=10)
-    with figure([folder / "reliability.png"], 8.8, 3.9) as drawing:
+    with figure(png_and_svg(folder, "reliability"), 9.4, 4.3) as drawing:
         left, right = drawing.subplots(1, 2)
         draw_calibration(left, details["calibration"], hue)
         _draw_kinds(right, details, hue)
         drawing.suptitle(title(name, n, source, "test images"), x=0.01, ha="left", fontsize=10)
     if history:
-        draw_history(folder / "training.png", history, title(name, metrics["n_train"], source, "training images"))
+        heading = title(name, metrics["n_train"], source, "training images")
+        draw_history(png_and_svg(folder, "training"), history, heading, hue)
     if not len(examples["images"]):
         return
-    heading = title(name, len(examples["images"]), source, "test images, labels in equal steps; red frame: wrong")
-    _draw_gallery(folder / "gallery.png", examples, heading)
+    heading = title(f"{name}: test images and answers; red frame: wrong", len(examples["images"]), source, "images")
+    _draw_gallery(png_and_svg(folder, "gallery"), examples, heading)
     if "heat" in examples:
-        _draw_heat(folder / "gradcam.png", examples, title(f"Grad-CAM of {name}", None, source))
+        text = f"{name}: images, and where in them the answer was found (Grad-CAM; bright: much, dark: little)"
+        _draw_heat(png_and_svg(folder, "gradcam"), examples, text, source)
     else:
         size = examples["images"].shape[1]
-        text = f"Grey, Gabor and edge image, here of {size} x {size} pixels;\nthe features are of the whole picture"
-        _draw_planes(folder / "features.png", examples, title(text, None, source))
+        text = f"What features are made of: grey, Gabor and edge image,\nhere of {size} x {size} pixels"
+        _draw_planes(png_and_svg(folder, "features"), examples, text, source)
 
 
 def draw_task(folder: Path, tables: dict[str, "DataFrame"]) -> None:
@@ -72,13 +79,16 @@ def draw_task(folder: Path, tables: dict[str, "DataFrame"]) -> None:
     measured = table[(table["status"] == "measured") & (table["domain"] == "all")]
     test = measured[(measured["split"] == "test") & (measured["duplicates"] == "removed")]
     for name, rows in test.groupby("dataset", sort=False):
-        paths = [Path(folder) / f"compare_{name}.{kind}" for kind in ("png", "svg")]
-        _draw_compare(paths, str(name), rows, table[(table["split"] == "test") & table["published_accuracy"].notna()])
+        _draw_compare(
+            png_and_svg(folder, f"compare_{name}"),
+            str(name),
+            rows,
+            table[(table["split"] == "test") & table["published_accuracy"].notna()],
+        )
         curves = [part for _, part in rows.groupby(["learning", "model", "training", "colour"], sort=False)]
         curves = [part.sort_values("n_train") for part in curves if part["n_train"].nunique() > 1]
         if curves:
-            _draw_learning_curve([Path(folder) / f"learning_curve_{name}.{kind}" for kind in ("png", "svg")],
-                                 str(name), curves)  # fmt: skip
+            _draw_learning_curve(png_and_svg(folder, f"learning_curve_{name}"), str(name), curves)
 
 
 def _draw_kinds(axes: "Axes", details: dict[str, Any], hue: str) -> None:
@@ -101,47 +111,47 @@ def _draw_kinds(axes: "Axes", details: dict[str, Any], hue: str) -> None:
     axes.set_yticks(at, [name for name, _ in rows])
     axes.invert_yaxis()
     axes.axvline(1 / len(CLASSES), color=GREY, linewidth=0.8)
-    axes.set(xlabel="accuracy, 95 % interval (line: chance)", xlim=(0, 1), title="by kind of image")
+    axes.set(xlabel="accuracy, 95 % interval (line: chance)", xlim=(-0.02, 1.02), title="by kind of image")
 
 
-def _draw_gallery(path: Path, examples: dict[str, np.ndarray], heading: str) -> None:
+def _draw_gallery(paths: list[Path], examples: dict[str, np.ndarray], heading: str) -> None:
     images, truth, p = examples["images"], examples["truth"], examples["probabilities"]
     down = -(-len(images) // _ACROSS)
-    with figure([path], 1.45 * _ACROSS, 0.5 + 1.85 * down) as drawing:
+    with figure(paths, 1.45 * _ACROSS, 0.6 + 1.85 * down) as drawing:
         panels = drawing.subplots(down, _ACROSS, squeeze=False).ravel()
         for axes in panels:
             axes.set_visible(False)
         for axes, image, label, answer in zip(panels, images, truth, p, strict=False):
             said = int(answer.argmax())
-            _show(axes, image, f"label: {CLASSES[label]}\npredicted: {CLASSES[said]} {answer[said]:.2f}")
+            _show(axes, image, f"label {CLASSES[label]}\nmodel {CLASSES[said]} {answer[said]:.2f}")
             if said != label:
                 for side in axes.spines.values():
-                    side.set(visible=True, color=_WRONG, linewidth=3)
+                    side.set(visible=True, color=WRONG, linewidth=3)
         drawing.suptitle(heading, x=0.01, ha="left", fontsize=10)
 
 
-def _draw_heat(path: Path, examples: dict[str, np.ndarray], heading: str) -> None:
+def _draw_heat(paths: list[Path], examples: dict[str, np.ndarray], heading: str, source: str) -> None:
     """Two images of each label: as seen, and where the answer was found."""
     places = [np.flatnonzero(examples["truth"] == k) for k in range(len(CLASSES))]
     shown = [i for of in places for i in of[np.linspace(0, len(of) - 1, min(2, len(of))).astype(int)]]
-    with figure([path], 1.7 * len(shown), 4.1) as drawing:
+    with figure(paths, max(1.7 * len(shown), 9.0), 4.3) as drawing:
         for column, i in zip(drawing.subplots(2, len(shown), squeeze=False).T, shown, strict=True):
             said = int(examples["probabilities"][i].argmax())
-            _show(column[0], examples["images"][i], f"label: {CLASSES[examples['truth'][i]]}")
-            _show(column[1], examples["images"][i], f"predicted: {CLASSES[said]}")
+            _show(column[0], examples["images"][i], f"label {CLASSES[examples['truth'][i]]}")
+            _show(column[1], examples["images"][i], f"model {CLASSES[said]}")
             column[1].imshow(examples["heat"][i], cmap="inferno", alpha=0.55, vmin=0, vmax=1)
-        drawing.suptitle(heading, x=0.01, ha="left", fontsize=10)
+        drawing.suptitle(title(heading, len(shown), source, "test images"), x=0.01, ha="left", fontsize=10)
 
 
-def _draw_planes(path: Path, examples: dict[str, np.ndarray], heading: str) -> None:
+def _draw_planes(paths: list[Path], examples: dict[str, np.ndarray], heading: str, source: str) -> None:
     """An image of each class: grey, Gabor response, edges."""
-    with figure([path], 5.4, 5.6) as drawing:
-        labels = np.unique(examples["truth"])
+    labels = np.unique(examples["truth"])
+    with figure(paths, 5.4, 0.8 + 1.75 * len(labels)) as drawing:
         for k, row in zip(labels, drawing.subplots(len(labels), 3, squeeze=False), strict=True):
             image = examples["images"][np.flatnonzero(examples["truth"] == k)[0]]
             for axes, plane, name in zip(row, planes(pictures.grey(image)), ("grey", "Gabor", "edge"), strict=True):
                 _show(axes, plane, f"{CLASSES[k]}: {name}")
-        drawing.suptitle(heading, x=0.01, ha="left", fontsize=10)
+        drawing.suptitle(title(heading, len(labels), source, "test images"), x=0.01, ha="left", fontsize=10)
 
 
 def _show(axes: "Axes", image: np.ndarray, heading: str) -> None:
@@ -149,7 +159,7 @@ def _show(axes: "Axes", image: np.ndarray, heading: str) -> None:
     axes.imshow(image, cmap="gray", vmin=0, vmax=255)
     axes.set(xticks=[], yticks=[])
     axes.grid(False)
-    axes.set_title(heading, fontsize=7, pad=3)
+    axes.set_title(heading, fontsize=SMALL, pad=3)
 
 
 def _draw_compare(paths: list[Path], dataset: str, rows: "DataFrame", published: "DataFrame") -> None:
@@ -160,7 +170,7 @@ def _draw_compare(paths: list[Path], dataset: str, rows: "DataFrame", published:
     same = ["learning", "model", "training", "colour"]
     figures = published.drop_duplicates(same).set_index(same)["published_accuracy"]
     at = np.arange(len(rows))
-    with figure(paths, 7.2, 1.3 + 0.24 * len(rows)) as drawing:
+    with figure(paths, 7.2, 1.4 + 0.24 * len(rows)) as drawing:
         axes = drawing.subplots()
         for k, learning in enumerate(_LEARNING):
             mine = (rows["learning"] == learning).to_numpy()
@@ -177,21 +187,22 @@ def _draw_compare(paths: list[Path], dataset: str, rows: "DataFrame", published:
         words = rows["model"] + np.where(
             rows["learning"] == "shallow", "", ", " + rows["training"] + ", " + rows["colour"]
         )
-        axes.set_yticks(at, words, fontsize=8)
+        axes.set_yticks(at, words)
         axes.set(
             xlabel="test accuracy, 95 % interval over images (line: chance)", xlim=(0, 1), ylim=(-0.7, len(at) - 0.3)
         )
-        drawing.legend(*axes.get_legend_handles_labels(), loc="outside lower center", ncols=4, fontsize=8)
+        drawing.legend(*axes.get_legend_handles_labels(), loc="outside lower center", ncols=4)
         n = int(rows["n_test"].iloc[0])
         axes.set_title(
-            title(f"Fold shapes, {dataset}", n, rows["data_source"].iloc[0], "test images, none in training set")
+            title(f"Accuracy on {dataset}", n, rows["data_source"].iloc[0], "test images that are not in training too")
         )
 
 
 def _draw_learning_curve(paths: list[Path], dataset: str, curves: list["DataFrame"]) -> None:
-    with figure(paths, 6, 3.8) as drawing:
+    with figure(paths, 6, 4.2) as drawing:
         axes = drawing.subplots()
-        for part, hue, mark in zip(curves, COLOURS, MARKERS, strict=False):
+        for part, mark in zip(curves, MARKERS, strict=False):
+            hue = COLOURS[_LEARNING.index(part["learning"].iloc[0])]
             value, low, high = (part[f"accuracy{end}"].to_numpy(float) for end in ("", "_ci_low", "_ci_high"))
             axes.errorbar(part["n_train"], value, np.maximum([value - low, high - value], 0), color=hue, marker=mark,
                           capsize=2, label=str(part["model"].iloc[0]))  # fmt: skip
@@ -201,6 +212,6 @@ def _draw_learning_curve(paths: list[Path], dataset: str, curves: list["DataFram
         axes.minorticks_off()
         axes.axhline(1 / len(CLASSES), color=GREY, linewidth=0.8)
         axes.set(xlabel="training images", ylabel="test accuracy, 95 % interval (line: chance)")
-        axes.legend(fontsize=8)
+        legend_below(axes, 2)
         n, source = int(curves[0]["n_test"].iloc[0]), curves[0]["data_source"].iloc[0]
-        axes.set_title(title(f"More images, {dataset}", n, source, "test images"))
+        axes.set_title(title(f"What more training images give, {dataset}", n, source, "test images"))

@@ -269,7 +269,7 @@ def _draw(
             label=f"picks, {threshold:g} or above",
         )  # fmt: skip
         if len(picks):
-            above.legend(loc="upper right", fontsize=8, markerscale=3, frameon=True)
+            above.legend(loc="lower right", bbox_to_anchor=(1, 1), markerscale=3)
         image = below.imshow(
             found.values[:: step[0], :: step[1]], cmap=_with_dead(colours()), vmin=0, vmax=1, aspect="auto",
             extent=extent, interpolation="nearest",

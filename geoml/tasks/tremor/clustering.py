@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from geoml.errors import InputError
-from geoml.plotting import COLOURS, GREY, MARKERS, figure
+from geoml.plotting import COLOURS, GREY, MARKERS, SMALL, figure, title
 from geoml.tasks.tremor.answers import unit_length
 
 if TYPE_CHECKING:
@@ -178,15 +178,21 @@ def _nearest(unit: np.ndarray, rows: np.ndarray, k: int) -> np.ndarray:
 
 
 def draw_embedding(
-    path: Path, by_epoch: dict[int, np.ndarray], truths: dict[str, np.ndarray], heading: str, seed: int = 0
+    paths: Sequence[Path],
+    by_epoch: dict[int, np.ndarray],
+    truths: dict[str, np.ndarray],
+    heading: str,
+    source: str,
+    seed: int = 0,
 ) -> None:
     """The two main components of embeddings, a row an epoch, a column a truth.
 
     Args:
-        path: PNG to write.
+        paths: PNG and SVG to write.
         by_epoch: Embeddings (n, D) of the same samples by epoch, n and D 2 or more.
         truths: Values (n,) by name, which the points are coloured by.
         heading: Title.
+        source: Of the data: real or synthetic.
         seed: Of the samples that are drawn, if they are many.
     """
     planes = {}
@@ -196,11 +202,16 @@ def draw_embedding(
         share = strength**2 / max((strength**2).sum(), 1e-12)
         names = [f"{which} component, {part:.0%}" for which, part in zip(("first", "second"), share, strict=False)]
         planes[f"epoch {epoch}, "] = (left * strength)[:, :2], names
-    _draw_planes(path, planes, truths, heading, seed)
+    _draw_planes(paths, planes, truths, heading, source, seed)
 
 
 def draw_tsne(
-    path: Path, by_epoch: dict[int, np.ndarray], truths: dict[str, np.ndarray], heading: str, seed: int = 0
+    paths: Sequence[Path],
+    by_epoch: dict[int, np.ndarray],
+    truths: dict[str, np.ndarray],
+    heading: str,
+    source: str,
+    seed: int = 0,
 ) -> None:
     """Embeddings in the plane of t-SNE, a row an epoch, a column a truth; arguments as of :func:`draw_embedding`."""
     from sklearn.manifold import TSNE
@@ -214,16 +225,16 @@ def draw_tsne(
         start: Any = "pca" if np.ptp(unit, axis=0).any() else "random"  # of equal ones there are no components
         flat = TSNE(perplexity=perplexity, init=start, random_state=seed).fit_transform(unit)
         planes[f"epoch {epoch}, "] = flat, names
-    _draw_planes(path, planes, {k: np.asarray(v)[drawn] for k, v in truths.items()}, heading, seed)
+    _draw_planes(paths, planes, {k: np.asarray(v)[drawn] for k, v in truths.items()}, heading, source, seed)
 
 
 def draw_neighbours(
-    path: Path, embedding: np.ndarray, waveforms: Any, truths: dict[str, np.ndarray], heading: str
+    paths: Sequence[Path], embedding: np.ndarray, waveforms: Any, truths: dict[str, np.ndarray], heading: str
 ) -> None:
     """Some traces of each label, and the three whose embeddings are nearest: their envelopes.
 
     Args:
-        path: PNG to write.
+        paths: PNG and SVG to write.
         embedding: (n, D), 2 or more.
         waveforms: (n, 20000), an array or what gives its rows.
         truths: Values (n,) by name, ``label`` among them; each neighbour says which it shares.
@@ -235,7 +246,7 @@ def draw_neighbours(
     known = np.unique(label)
     queries = np.concatenate([_spread(np.flatnonzero(label == value), _QUERIES // len(known)) for value in known])
     near = _nearest(unit, queries, _NEAR)
-    with figure([path], 12, 1.6 * len(queries) + 0.8) as drawing:
+    with figure(paths, 12, 1.6 * len(queries) + 0.9) as drawing:
         grid = drawing.subplots(len(queries), 1 + near.shape[1], squeeze=False, sharex=True)
         for axes, query, others in zip(grid, queries, near, strict=True):
             for ax, row in zip(axes, (query, *others), strict=True):
@@ -244,46 +255,47 @@ def draw_neighbours(
                 beat = envelope(np.asarray(waveforms[int(row)])[None])[0]
                 ax.plot(beat / (beat.max() or 1), color=hue, linewidth=0.8)
                 ax.set(yticks=[], xlim=(0, len(beat)), ylim=(0, 1.05))
-                said = "query" if row == query else f"cosine {unit[row] @ unit[query]:.2f}, same: "
+                said = "the trace" if row == query else f"likeness {unit[row] @ unit[query]:.2f}; same "
                 said += "" if row == query else ", ".join(shared) or "nothing"
                 who = ", ".join(f"{values[row]}" for values in truths.values())
-                ax.set_title(f"{who}\n{said}", fontsize=7.5)
+                ax.set_title(f"{who}\n{said}", fontsize=SMALL)
         for ax in grid[-1]:
             ax.set_xlabel("time (s)")
-        words = "envelopes of a trace and of its nearest; blue: of the same label, vermilion: of another"
+        words = "envelopes, to their maximum; grey: the trace, blue: nearest of the same label, vermilion: of another"
         drawing.suptitle(f"{heading}\n{words}", x=0.01, ha="left", fontsize=10)
 
 
 def _draw_planes(
-    path: Path,
+    paths: Sequence[Path],
     planes: dict[str, tuple[np.ndarray, list[str]]],
     truths: dict[str, np.ndarray],
     heading: str,
+    source: str,
     seed: int,
 ) -> None:
     """Points (n, 2) with their axes' names by row, coloured by every truth."""
     n = len(next(iter(truths.values())))
     drawn = _some(n, _SHOWN, seed)
-    with figure([path], 3.5 * len(truths) + 0.3, 3.1 * len(planes) + 0.7) as drawing:
+    with figure(paths, 3.5 * len(truths) + 0.3, 3.1 * len(planes) + 1.2) as drawing:
         grid = drawing.subplots(len(planes), len(truths), squeeze=False)
         for row, (name, (points, names)) in zip(grid, planes.items(), strict=True):
             for axes, (truth, values) in zip(row, truths.items(), strict=True):
                 _draw_points(axes, points[drawn], np.asarray(values)[drawn])
-                axes.set_title(f"{name}by {truth} ({len(axes.lines)})")
+                axes.set_title(f"{name}colour: {truth} ({len(axes.lines)})")
                 axes.set(xlabel=names[0], ylabel=names[1], xticks=[], yticks=[])
         for axes in grid[-1]:
             if len(axes.lines) <= len(COLOURS):
-                axes.legend(fontsize=7, markerscale=2, ncols=3, loc="upper center", bbox_to_anchor=(0.5, -0.09))
-        drawing.suptitle(f"{heading}, n = {len(drawn):,} traces", x=0.01, ha="left", fontsize=10)
+                axes.legend(markerscale=1.5, ncols=2, loc="upper center", bbox_to_anchor=(0.5, -0.09))
+        drawing.suptitle(title(heading, len(drawn), source, "traces"), x=0.01, ha="left", fontsize=10)
 
 
 def _draw_points(axes: "Axes", points: np.ndarray, values: np.ndarray) -> None:
-    """Points with a colour a value, and with another marker when the colours begin again."""
+    """Points with a colour and a marker a value; of many, another marker when the colours begin again."""
     known, index = np.unique(values, return_inverse=True)
     for k, value in enumerate(known):
-        mark = MARKERS[k // len(COLOURS) % len(MARKERS)]
-        axes.plot(*points[index == k].T, mark, color=COLOURS[k % len(COLOURS)], markersize=2.5, alpha=0.6,
-                  markeredgewidth=0, label=str(value))  # fmt: skip
+        mark = MARKERS[k % len(MARKERS) if len(known) <= len(COLOURS) else k // len(COLOURS) % len(MARKERS)]
+        axes.plot(*points[index == k].T, mark, color=COLOURS[k % len(COLOURS)], markersize=4, alpha=0.7,
+                  markeredgewidth=0, label=str(value), rasterized=True)  # fmt: skip
 
 
 def _some(n: int, most: int, seed: int) -> np.ndarray:

@@ -15,7 +15,7 @@ from geoml import reading
 from geoml.errors import InputError
 from geoml.files import atomic
 from geoml.logs import progress
-from geoml.plotting import COLOURS, GREY, NO_FIGURES, available, figure, title
+from geoml.plotting import COLOURS, GREY, NO_FIGURES, SMALL, available, figure, title
 from geoml.tasks.tremor import LENGTH_S, answers, continuous, traces
 from geoml.tasks.tremor.continuous import Codes, Window
 
@@ -303,7 +303,7 @@ def _draw(paths: Sequence[Path], summary: Summary, model_name: str) -> None:
     if len(channels) > len(drawn):
         heading += f"; the first {len(drawn)} of {len(channels)} channels"
     span = min(row.start for row in timed), max(row.end for row in timed)
-    with figure(paths, 11, 1.5 + 0.55 * max(len(drawn), 2)) as drawing:
+    with figure(paths, 11, 1.5 + 0.7 * max(len(drawn), 2)) as drawing:
         axes = drawing.subplots()
         for row, codes in enumerate(drawn):
             own = [window for window in timed if window.codes == codes and not window.reason]
@@ -353,7 +353,7 @@ def _label(axes: "Axes", drawn: Sequence[Codes], span: tuple[int, int], threshol
     rows = -np.arange(len(drawn))
     axes.set_yticks(rows + _HIGH / 2, [".".join(codes) for codes in drawn])
     right = axes.secondary_yaxis("right")
-    right.set_yticks(np.concatenate([rows, rows + _HIGH]), ["0"] * len(rows) + ["1"] * len(rows), fontsize=6)
+    right.set_yticks(np.concatenate([rows, rows + _HIGH]), ["0"] * len(rows) + ["1"] * len(rows), fontsize=SMALL)
     right.set_ylabel("score")
     right.spines[:].set_visible(False)
     axes.tick_params(axis="y", length=0)
