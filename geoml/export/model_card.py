@@ -104,7 +104,7 @@ def _split(data: Mapping[str, Any]) -> str:
     settings = data["split"]
     kinds = sorted({_by(one) for one in settings.get("members", [settings])})
     fold, same = data.get("fold"), data.get("duplicates", {}).get("test_in_train", 0)
-    said = [*kinds, f"part {fold[0] + 1} of {fold[1]} is the test set"] if fold else kinds
+    said = [*kinds, f"part {fold['fold'] + 1} of {fold['folds']} is the test set"] if fold else kinds
     return "; ".join([*said, f"**{same:,} test samples are identical to a training sample**"] if same else said)
 
 
