@@ -30,7 +30,6 @@ rule all:
     default_target: True
     input:
         TABLES,
-        SEARCH_TABLES,
         FIGURES,
         PREDICTIONS,
         BUNDLES,

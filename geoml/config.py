@@ -130,6 +130,12 @@ def model_source(reference: str) -> tuple[str, str, str] | None:
     return None
 
 
+def table_names(task: str, settings: dict[str, Any]) -> list[str]:
+    """Names of the tables of a task: its own, and those of its searches where it has any."""
+    searches = [f"{task}_{kind}" for kind in ("search", "search_pairs")] if settings["searches"] else []
+    return registry.names(task, "tables") + searches
+
+
 def trains(task: str, variant: dict[str, Any]) -> bool:
     """Whether a variant is a network, trained in epochs; else it is an estimator that is fitted."""
     return registry.maker(task, variant["model"]) == "build"

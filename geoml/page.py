@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-from geoml import registry, texts
+from geoml import texts
+from geoml.config import table_names
 from geoml.devices import DEVICES
 from geoml.files import read_json
 from geoml.table_page import TEMPLATES as PARTS
@@ -23,7 +24,6 @@ def content(task: str, settings: dict[str, Any]) -> dict[str, Any]:
     """What the page says of a task beside its results, from the task's part of the resolved configuration."""
     words = texts.of(task)
     sources = {entry.get("base", name): entry["source"] for name, entry in settings["datasets"].items()}
-    searches = [f"{task}_{kind}" for kind in ("search", "search_pairs")] if settings["searches"] else []
     return {
         "title": words["TITLE"],
         "about": words["ABOUT"],
@@ -32,7 +32,7 @@ def content(task: str, settings: dict[str, Any]) -> dict[str, Any]:
             "Models": ", ".join(settings["variants"]),
             "Seeds": ", ".join(map(str, settings["seeds"])),
         },
-        "tables": {name: texts.table(name, task) for name in registry.names(task, "tables") + searches},
+        "tables": {name: texts.table(name, task) for name in table_names(task, settings)},
         "figures": texts.FIGURES | words["FIGURES"],
         "scores": {name: texts.score(name, task) for name in settings["columns"]},
     }

@@ -1,14 +1,14 @@
 """What the report says in words: the methods, from the configuration and what was run, and captions."""
 
-import csv
 from collections.abc import Callable, Iterable, Mapping
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Protocol
 
-from geoml import registry, texts
-from geoml.config import trains
+from geoml import texts
+from geoml.config import table_names, trains
 from geoml.files import read_json
+from geoml.table_page import read
 
 Run = tuple[str, str, int]  # data set, variant, seed
 
@@ -96,7 +96,7 @@ class Report:
 
     def methods(self) -> str:
         """The methods section in reStructuredText."""
-        blocks = [_heading(self._title, "="), self._left_out()]
+        blocks = [_heading(self._title, "="), _escape(_WHERE), self._left_out()]
         for task in self._tasks:
             blocks += [_heading(texts.of(task)["TITLE"], "-"), _escape(texts.of(task)["ABOUT"]), *self._of_task(task)]
         blocks += [_heading("Intervals and comparisons", "-"), _escape(_INTERVALS)]
@@ -122,13 +122,8 @@ class Report:
 
     def _task(self, of: Mapping[str, str]) -> str | None:
         if "page" in of:
-            return next((task for task in self._tasks if of["page"] in self.tables(task)), None)
+            return next((task for task in self._tasks if of["page"] in table_names(task, self._tasks[task])), None)
         return of.get("task") or of["run"].split("/")[0]
-
-    def tables(self, task: str) -> list[str]:
-        """Names of the tables of a task."""
-        searches = [f"{task}_{kind}" for kind in ("search", "search_pairs")] if self._tasks[task]["searches"] else []
-        return registry.names(task, "tables") + searches
 
     def _synthetic(self, task: str, dataset: str) -> bool:
         entry = self._tasks[task]["datasets"][dataset]
@@ -136,20 +131,17 @@ class Report:
         return entry["source"] == "synthetic" or any(self._synthetic(task, member) for member in members)
 
     def _synthetic_table(self, name: str) -> str:
-        try:
-            with open(self._results / "tables" / f"{name}.csv", newline="", encoding="utf-8") as file:
-                sources = {row.get("data_source") for row in csv.DictReader(file)}
-        except (OSError, ValueError, csv.Error):
-            return ""
+        _, rows = read(self._results / "tables" / f"{name}.csv")
+        sources = {row.get("data_source") for row in rows} - {"", None}
         if "synthetic" not in sources:
             return ""
-        return "Synthetic data." if sources <= {"synthetic", "", None} else "Some rows are of synthetic data."
+        return "Synthetic data." if sources == {"synthetic"} else "Some rows are of synthetic data."
 
     def _left_out(self) -> str:
         """What of the workflow has been run, and what is missing."""
         runs = {task: self._runs(task) for task in self._tasks}
         total, done = sum(map(len, runs.values())), len(self._records)
-        names = [name for task in self._tasks for name in self.tables(task)] + ["devices"]
+        names = [name for task in self._tasks for name in table_names(task, self._tasks[task])] + ["devices"]
         absent = [name for name in names if not (self._results / "tables" / f"{name}.csv").is_file()]
         lines = [f"{done:,} of {total:,} trainings of this configuration have been run."]
         for task, of_task in runs.items():
@@ -255,6 +247,10 @@ class Report:
 
 _SHARES = {"val": "validation", "test": "testing"}
 _KINDS = {"page": "Tables", "prediction": "Predictions", "task": "Comparisons"}
+_WHERE = (
+    "Below: how it was done. On the left: of every task its tables, comparisons and figures of single trainings; the "
+    "second sign beside each opens its caption. Statistics: how long the jobs took."
+)
 _INTERVALS = (
     "Intervals are 95 %, from resampling whole groups (events, experiments, pictures) of the test set. Differences to "
     "the best model are paired: both are scored on the same resamples, and only a difference whose interval leaves out "

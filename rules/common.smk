@@ -7,7 +7,7 @@ from pathlib import Path
 sys.path.insert(0, workflow.basedir)
 
 from geoml import registry, search
-from geoml.config import model_source, resolve, trains
+from geoml.config import model_source, resolve, table_names, trains
 from geoml.errors import InputError
 
 try:
@@ -353,14 +353,8 @@ BUNDLES = [
     for task in TASKS
     if task in EXPORTS and registry.has_part(task, "predict")
 ]
-TABLES = [f"results/tables/{table}.csv" for task in TASKS for table in registry.names(task, "tables")]
+TABLES = [f"results/tables/{table}.csv" for task in TASKS for table in table_names(task, TASKS[task])]
 TABLES += ["results/tables/devices.csv", *(["results/tables/export.csv"] if EXPORTS else [])]
-SEARCH_TABLES = [
-    f"results/tables/{task}_{kind}.csv"
-    for task in TASKS
-    if TASKS[task]["searches"]
-    for kind in ("search", "search_pairs")
-]
 FIGURES = [f"results/figures/{task}" for task in TASKS if registry.has_part(task, "figures")]
 PREDICTIONS = [f"results/predictions/{task}/{name}" for task in TASKS for name in TASKS[task]["predictions"]]
 NETWORKS, ESTIMATORS = (

@@ -5,7 +5,7 @@ from geoml import page, texts
 
 rule results_page:
     input:
-        tables=TABLES + SEARCH_TABLES,
+        tables=TABLES,
         figures=FIGURES,
         bundles=BUNDLES,
         predictions=PREDICTIONS,

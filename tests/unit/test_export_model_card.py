@@ -139,7 +139,9 @@ def test_the_split_is_said_in_words(split: dict[str, Any], said: str):
 
 def test_a_fold_a_start_and_an_early_end_are_said():
     more = {"started_from": {"run": "modelled/resnet9"}, "stopped_by": "patience"}
-    found = section(written(training=more, data={"fold": {"of": "all", "fold": 1, "folds": 5}}), "What it was trained on")
+    found = section(
+        written(training=more, data={"fold": {"of": "all", "fold": 1, "folds": 5}}), "What it was trained on"
+    )
     assert "part 2 of 5 is the test set" in found and 'Started from: `run` "modelled/resnet9"' in found
     assert "ended when the validation set no longer got better" in found
 
