@@ -121,6 +121,9 @@ def check(resolved: dict[str, Any]) -> list[str]:
         runs = sum(len(variant["datasets"]) for variant in settings["variants"].values()) * len(settings["seeds"])
         lines.append(f"{task}: {runs} runs, seeds {', '.join(map(str, settings['seeds']))}")
         for name, entry in settings["datasets"].items():
+            fold, folds = entry.get("fold", (0, 0))
+            if fold:
+                continue  # the same files as the first
             what = {
                 "synthetic": f"synthetic, {entry.get('rows')} samples",
                 "pool": "pool of " + ", ".join(entry.get("members", [])),
@@ -132,7 +135,7 @@ def check(resolved: dict[str, Any]) -> list[str]:
                     sources.listing(Path(entry["path"]), _place(task, name, entry["reader"]))
                     block = _first(task, entry)
                 what += f": {len(block.inputs)} samples read, {len(block.rejected)} left out, to begin with"
-            lines.append(f"  {name}: {what}")
+            lines.append(f"  {entry.get('base', name)}: {what}" + (f", in {folds} folds" if folds else ""))
         for name, entry in settings["searches"].items():
             jobs = sum(search.batches(entry, rung) for rung in range(len(entry["rungs"])))
             lines.append(f"  search {name}: {entry['candidates']} candidates on {entry['dataset']}, {jobs} jobs")

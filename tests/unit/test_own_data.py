@@ -31,4 +31,6 @@ def test_with_its_path_set_a_configuration_of_own_data_is_complete(
     for file in Path(entry["path"]).glob("comcat_*"):
         file.rename(file.with_name(file.name.removeprefix("comcat_")))
     assert main(["validate", str(path)]) == 0
-    assert f"{task}: " in capsys.readouterr().out
+    first, line = capsys.readouterr().out.splitlines()  # one line for all folds
+    assert first.startswith(f"{task}: ") and line.startswith(f"  mine: {entry['path']}")
+    assert ("folds" in entry) == line.endswith(" folds")
