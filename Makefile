@@ -19,7 +19,7 @@ long: $(READY)
 	$(BIN)/snakemake --profile profiles/local --configfile config/long.yaml --directory long
 
 test: $(READY)
-	$(BIN)/pytest
+	$(BIN)/pytest -n 2 --dist loadfile
 
 # On the cluster that sbatch reaches; skipped, with the reason, where there is none.
 test-slurm: $(READY)
