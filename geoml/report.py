@@ -5,7 +5,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, Protocol
 
-from geoml import texts
+from geoml import registry, texts
 from geoml.config import table_names, trains
 from geoml.files import read_json
 from geoml.table_page import read
@@ -88,10 +88,10 @@ class Report:
             parts += [f"{variant}, trained on {dataset}, {seed.replace('seed', 'seed ')}."]
             parts += ["Synthetic data." if self._synthetic(task, dataset) else ""]
         elif "prediction" not in of:
-            kinds = {self._synthetic(task, dataset) for dataset in self._tasks[task]["datasets"]}
-            parts += {(True,): ["Synthetic data."], (False, True): ["Some of the data are synthetic."]}.get(
-                tuple(sorted(kinds)), []
-            )
+            synthetic = [self._synthetic(task, dataset) for dataset in self._tasks[task]["datasets"]]
+            parts += [
+                "Synthetic data." if all(synthetic) else "Some of the data are synthetic." if any(synthetic) else ""
+            ]
         return _escape(" ".join(filter(None, parts)))
 
     def methods(self) -> str:
@@ -142,17 +142,28 @@ class Report:
         runs = {task: self._runs(task) for task in self._tasks}
         total, done = sum(map(len, runs.values())), len(self._records)
         names = [name for task in self._tasks for name in table_names(task, self._tasks[task])] + ["devices"]
-        absent = [name for name in names if not (self._results / "tables" / f"{name}.csv").is_file()]
+        absent = [name for name in names if not (self._results / "tables" / f"{name}.html").is_file()]
+        untested = [
+            "/".join((task, *_folders(run)))
+            for task, run in self._records
+            if not self._results.joinpath("evaluation", task, *_folders(run), "figures").is_dir()
+        ]
+        undrawn = [task for task in self._tasks if registry.has_part(task, "figures")]
+        undrawn = [task for task in undrawn if not (self._results / "figures" / task).is_dir()]
         lines = [f"{done:,} of {total:,} trainings of this configuration have been run."]
         for task, of_task in runs.items():
             left = [run for run in of_task if (task, run) not in self._records]
             if left and len(left) < len(of_task):
-                shown = ", ".join("/".join(_folders(run)) for run in left[:5]) + (", ..." if len(left) > 5 else "")
+                shown = _some("/".join(_folders(run)) for run in left)
                 lines.append(f"Left out of {task}, not run: {len(left):,} of {len(of_task):,} trainings ({shown}).")
             elif left:
                 lines.append(f"Left out, not run: all of {task}.")
+        if untested:
+            lines.append(f"Left out, trained but not tested: {_some(untested)}.")
         if absent:
             lines.append(f"Left out, not made: the tables {', '.join(absent)}.")
+        if undrawn:
+            lines.append(f"Left out, not drawn: the comparisons of {', '.join(undrawn)}.")
         return "\n".join(f"- {_escape(line)}" for line in lines)
 
     def _of_task(self, task: str) -> list[str]:
@@ -263,6 +274,12 @@ _INTERVALS = (
 def _folders(run: Run) -> tuple[str, str, str]:
     dataset, variant, seed = run
     return dataset, variant, f"seed{seed}"
+
+
+def _some(names: Iterable[str]) -> str:
+    """The first few of many names."""
+    names = list(names)
+    return ", ".join(names[:5]) + (f" and {len(names) - 5:,} more" if len(names) > 5 else "")
 
 
 def _same(settings: Iterable[dict[str, Any]]) -> dict[str, Any]:

@@ -9,8 +9,9 @@ def reported(folder):
     """The folder of the results as an input that the report takes tables and figures of this configuration from."""
     any_run = "|".join(run for task in TASKS for run in of_runs(RUN, task))
     any_task = "|".join(TASKS)
+    any_table = "|".join(Path(path).stem for path in TABLES)
     patterns = [
-        "tables/{page}.html",
+        f"tables/{{page,{any_table}}}.html",
         f"figures/{{task,{any_task}}}/{{figure}}.png",
         f"predictions/{{task,{any_task}}}/{{prediction}}/{{figure}}.png",
         f"evaluation/{{run,{any_run}}}/figures/{{figure}}.png",

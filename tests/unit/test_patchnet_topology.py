@@ -133,7 +133,6 @@ def change(path: str, value: Any) -> Callable[[dict[str, Any]], None]:
         (change("2.k2", 3), r"blocks\[2\].k2: expected more than k1, which is 3, got 3"),
         (change("2.p1", 6), r"blocks\[2\].p2: expected more than p1, which is 6, got 5"),
     ],
-    ids=str,
 )
 def test_what_is_no_document_is_refused_by_field(edit: Callable[[dict[str, Any]], None], message: str):
     document = deepcopy(V1)

@@ -63,6 +63,7 @@ def test_the_methods_say_data_split_models_settings_seeds_versions_and_machine(m
     text = as_text(make(seeds=[0, 7]).methods())
     for said in (
         "1 of 2 trainings",
+        "Left out, trained but not tested: toy/dots/curved/seed0.",
         "Left out of toy, not run: 1 of 2 trainings (dots/straight/seed0).",
         "synthetic, 200 samples made by geoml",
         "160 train (80 groups), 40 test.",
