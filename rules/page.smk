@@ -22,8 +22,9 @@ rule results_page:
         "../environment.yml"
     params:
         title=CONFIG["title"],
-        tasks={task: page.content(task, TASKS[task]) for task in TASKS},
-        others={name: texts.table(name) for name in ["devices", *(["export"] if EXPORTS else [])]},
+        # Functions: the words are read for this job alone, not whenever a job on the cluster parses the rules.
+        tasks=lambda wildcards: {task: page.content(task, TASKS[task]) for task in TASKS},
+        others=lambda wildcards: {name: texts.table(name) for name in ["devices", *(["export"] if EXPORTS else [])]},
     message:
         "Results page"
     script:
